@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# The fuzzers compile. Their corpora are replayed by cargo test; ci/fuzz.sh runs them. Installs g++ if it is missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+command -v c++ > /dev/null || { apt-get update -qq && apt-get install -y -qq g++; }
+cargo check --locked --manifest-path fuzz/Cargo.toml

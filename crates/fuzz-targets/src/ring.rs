@@ -1,0 +1,81 @@
+//! The ring against a queue.
+
+use std::collections::VecDeque;
+
+use arbitrary::{Arbitrary, Unstructured};
+use spsc_ring::{Full, ring_from};
+
+#[derive(Arbitrary, Debug)]
+enum Step {
+    Push(u64),
+    PushWith {
+        keep: u8,
+        value: u64,
+    },
+    PushAll(Vec<u64>),
+    Refresh,
+    ForgetRoom,
+    Look,
+    /// Reads that far into what the last look saw.
+    Get(u8),
+    /// Releases that many of what the last look saw.
+    Release(u8),
+    Pop,
+}
+
+/// Any steps of the two ends, from any position, also across the wrap-around: the consumer sees what the producer
+/// published, in order, once; room is never more than there is.
+pub fn ring_ops(data: &[u8]) {
+    let mut input = Unstructured::new(data);
+    let capacity = usize::from(u8::arbitrary(&mut input).unwrap_or(0) % 33) + 1;
+    let back = u64::from(u8::arbitrary(&mut input).unwrap_or(0));
+    let start = if bool::arbitrary(&mut input).unwrap_or(false) { 0 } else { 0u64.wrapping_sub(back) };
+    let (mut producer, mut consumer) = ring_from::<u64>(capacity, start);
+    let capacity = capacity.next_power_of_two();
+    assert_eq!((producer.capacity(), consumer.capacity()), (capacity as u64, capacity as u64));
+    let mut held = VecDeque::new();
+    let mut seen = 0;
+    while !input.is_empty() {
+        let Ok(step) = Step::arbitrary(&mut input) else { break };
+        let free = capacity - held.len();
+        assert!(producer.room() <= free as u64);
+        match step {
+            Step::Push(value) => match producer.push(value) {
+                Ok(()) => held.push_back(value),
+                Err(Full(returned)) => assert_eq!((returned, free), (value, 0)),
+            },
+            Step::PushWith { keep, value } => {
+                let room = producer.room();
+                let pushed = producer.push_with(u64::from(keep), || value);
+                assert_eq!(pushed, room > u64::from(keep));
+                held.extend(pushed.then_some(value));
+            }
+            Step::PushAll(values) => {
+                let room = producer.room();
+                let pushed = producer.push_all(&values);
+                assert_eq!(pushed, room >= values.len() as u64);
+                held.extend(values.into_iter().filter(|_| pushed));
+            }
+            Step::Refresh => assert_eq!(producer.refresh(), free as u64),
+            Step::ForgetRoom => producer.forget_room(),
+            Step::Look => {
+                seen = held.len();
+                assert_eq!(consumer.look().wrapping_sub(consumer.head()), seen as u64);
+            }
+            Step::Get(offset) if usize::from(offset) < seen => {
+                let record = consumer.get(consumer.head().wrapping_add(u64::from(offset)));
+                assert_eq!(record, held[usize::from(offset)]);
+            }
+            Step::Release(count) if usize::from(count) <= seen => {
+                consumer.release(consumer.head().wrapping_add(u64::from(count)));
+                held.drain(..usize::from(count));
+                seen -= usize::from(count);
+            }
+            Step::Pop => {
+                seen = held.len().saturating_sub(1);
+                assert_eq!(consumer.pop(), held.pop_front());
+            }
+            Step::Get(_) | Step::Release(_) => {}
+        }
+    }
+}

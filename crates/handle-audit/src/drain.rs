@@ -1,0 +1,369 @@
+//! The drain: pops every ring, restores order, folds. It owns no thread; whoever holds it may run a pass.
+
+use crossbeam_queue::SegQueue;
+
+use crate::capture::{CaptureSink, CapturedSlot};
+use crate::focus::Focus;
+use crate::fold::{Fold, Stack};
+use crate::lane::Intake;
+use crate::losses::{Gap, Losses, add_gap};
+use crate::map::TrailMap;
+use crate::merge::{Limits, Merge, Taken};
+use crate::operation::OperationCounts;
+use crate::record::{self, Record, Slot};
+use crate::shared::Shared;
+use crate::shim::{Arc, Ordering};
+use crate::snapshot::Coverage;
+
+mod seam;
+#[cfg(all(test, loom))]
+mod traps;
+
+#[cfg(test)]
+pub(crate) use seam::Observer;
+pub(crate) use seam::Seam;
+
+/// What is said to the drain. Messages take effect before the next pass.
+#[derive(Debug)]
+pub(crate) enum Control {
+    /// The audit was enabled for the first time: here are the rings.
+    Rings(Vec<Intake>),
+    /// What is folded goes into a capture too.
+    Capture(Box<dyn CaptureSink>),
+    /// When the audit was on.
+    Coverage(Coverage),
+    /// Ghosts are kept for these handles from now on.
+    Focus(Focus),
+    /// The audit is over: what comes later is counted as late.
+    Stop,
+}
+
+/// What a pass did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pass {
+    /// Records folded.
+    pub(crate) folded: usize,
+    /// How full the fullest ring was, in 1/256 of its capacity.
+    pub(crate) fill: u64,
+}
+
+/// A ring's reading end and what was read of it.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) intake: Intake,
+    /// The sum of all gap records folded.
+    gaps: OperationCounts,
+    /// Records that came after the stop.
+    late: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Drain {
+    shared: Arc<Shared>,
+    pub(crate) fold: Fold,
+    control: Arc<SegQueue<Control>>,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) sink: Option<Box<dyn CaptureSink>>,
+    /// Taken from the rings and not folded yet.
+    pub(crate) aside: Vec<Taken>,
+    /// Scratch space of a pass.
+    order: Vec<Taken>,
+    merge: Merge,
+    limits: Limits,
+    pub(crate) gaps: Vec<Gap>,
+    /// Slots of the gaps taken in this pass, if there is a capture.
+    pub(crate) gap_slots: Vec<CapturedSlot>,
+    pub(crate) coverage: Coverage,
+    stopped: bool,
+    pub(crate) folded: u64,
+    pub(crate) seam: Seam,
+}
+
+impl Drain {
+    pub(crate) fn new(shared: Arc<Shared>, map: Arc<TrailMap>, control: Arc<SegQueue<Control>>) -> Self {
+        let focus = Shared::newest_focus(&shared.first_focus).focus.clone();
+        Self {
+            shared,
+            fold: Fold::new(map, focus),
+            control,
+            sources: Vec::new(),
+            sink: None,
+            aside: Vec::new(),
+            order: Vec::new(),
+            merge: Merge::default(),
+            limits: Limits::none(),
+            gaps: Vec::new(),
+            gap_slots: Vec::new(),
+            coverage: Coverage::default(),
+            stopped: false,
+            folded: 0,
+            seam: Seam::empty(),
+        }
+    }
+
+    pub(crate) fn stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// The rules of the fold, as of the last message.
+    pub(crate) fn focus(&self) -> &Focus {
+        &self.fold.focus
+    }
+
+    /// Applies what was said to the drain.
+    pub(crate) fn listen(&mut self) {
+        while let Some(message) = self.control.pop() {
+            match message {
+                Control::Rings(intakes) => {
+                    let source = |intake| Source { intake, gaps: OperationCounts::default(), late: 0 };
+                    self.sources.extend(intakes.into_iter().map(source));
+                }
+                Control::Capture(mut sink) => {
+                    sink.focus(&self.fold.focus);
+                    self.sink = Some(sink);
+                }
+                Control::Coverage(coverage) => {
+                    self.coverage = coverage;
+                    if let Some(sink) = &mut self.sink {
+                        sink.coverage(coverage);
+                    }
+                }
+                Control::Focus(focus) => {
+                    self.seam.focused(&focus);
+                    if let Some(sink) = &mut self.sink {
+                        sink.focus(&focus);
+                    }
+                    self.fold.focus = focus;
+                }
+                Control::Stop => self.stop(),
+            }
+        }
+    }
+
+    fn stop(&mut self) {
+        self.fold_all();
+        self.stopped = true;
+        let ends: Vec<u64> = self.sources.iter().map(|source| source.intake.taken()).collect();
+        if let Some(mut sink) = self.sink.take() {
+            let ledgers: Vec<_> = self.shared.places.iter().map(|place| place.ledger.account()).collect();
+            sink.stopped(&ends, &ledgers);
+        }
+    }
+
+    /// One pass: take everything, look again, fold what nothing unseen can precede.
+    pub(crate) fn pass(&mut self) -> Pass {
+        let fill = self.take_all();
+        if self.stopped {
+            self.count_late();
+            return Pass { folded: 0, fill };
+        }
+        self.look_again();
+        let folded = self.fold_released();
+        self.give_back();
+        Pass { folded, fill }
+    }
+
+    /// Folds what nothing unseen can precede, in order; in a capture it stands first.
+    fn fold_released(&mut self) -> usize {
+        let mut order = std::mem::take(&mut self.order);
+        self.merge.release(&mut self.aside, &self.limits, &mut order);
+        self.append_gaps(&order);
+        let mut rest = &order[..];
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(self.append(rest));
+            self.seam.folding(now);
+            self.fold.fold_all(now);
+            self.folded += now.len() as u64;
+            rest = later;
+        }
+        let folded = order.len();
+        order.clear();
+        self.order = order;
+        folded
+    }
+
+    /// Gives the slots of records that were folded back to their recorders, up to the oldest that is still set
+    /// aside: a capture has that one in its ring only.
+    fn give_back(&mut self) {
+        for (ring, source) in (0..).zip(&mut self.sources) {
+            let end = source.intake.taken();
+            let age = |position: &u64| end.wrapping_sub(*position);
+            let held = self.aside.iter().filter(|taken| taken.ring == ring).map(|taken| taken.position);
+            source.intake.give_back(held.max_by_key(age));
+        }
+    }
+
+    /// Folds everything that was published before the call, however many passes it takes.
+    pub(crate) fn fold_all(&mut self) {
+        // What this call must fold is what its first pass takes: it looks after the call began.
+        self.pass();
+        let before: Vec<u64> = self.sources.iter().map(|source| source.intake.taken()).collect();
+        while self.aside.iter().any(|taken| {
+            let head = before[usize::from(taken.ring)];
+            taken.position.wrapping_sub(head) as i64 <= -1
+        }) {
+            self.pass();
+        }
+    }
+
+    /// The first look. Everything below it leaves the rings.
+    fn take_all(&mut self) -> u64 {
+        let mut fill = 0;
+        // All tails are read before any record is, so that the first look is one moment as far as possible.
+        for source in &mut self.sources {
+            source.intake.look();
+            self.seam.stepped();
+        }
+        let mut gap_slots = self.sink.as_ref().map(|_| &mut self.gap_slots);
+        for (ring, source) in (0..).zip(&mut self.sources) {
+            fill = fill.max(source.intake.fill());
+            take(ring, source, &mut self.aside, &mut self.gaps, gap_slots.as_deref_mut());
+            self.seam.stepped();
+        }
+        fill
+    }
+
+    /// The second look: what was published since holds back what might come after it.
+    fn look_again(&mut self) {
+        self.limits.reset();
+        for source in &mut self.sources {
+            let mut position = source.intake.seen();
+            let end = source.intake.look();
+            while position != end {
+                let record = source.intake.get(position);
+                if let Slot::Head(_) = record.slot() {
+                    self.limits.newcomer(&record);
+                }
+                position = position.wrapping_add(1);
+            }
+            self.seam.stepped();
+        }
+    }
+
+    fn count_late(&mut self) {
+        for taken in self.aside.drain(..) {
+            self.sources[usize::from(taken.ring)].late += 1;
+        }
+        self.give_back();
+    }
+
+    /// The accounts after a flush, the gaps that are still open among them.
+    pub(crate) fn accounts(&mut self) -> Losses {
+        self.fold_all();
+        let gaps = self.gaps();
+        self.losses(gaps)
+    }
+
+    /// The accounts as they stand, with these gaps.
+    pub(crate) fn losses(&self, gaps: Vec<Gap>) -> Losses {
+        let account = |ring: usize| {
+            let ledger = self.shared.places[ring].ledger.account();
+            let mut account = self.fold.map.account(ring);
+            account.late = self.sources.get(ring).map_or(0, |source| source.late);
+            account.rejected = ledger.rejected;
+            account.stacks_dropped = ledger.stacks_dropped;
+            account
+        };
+        Losses {
+            rings: (0..self.shared.places.len()).map(account).collect(),
+            gaps,
+            unmatched: self.fold.map.unmatched.get(),
+            threads_not_kept: self.fold.map.threads_not_kept.load(Ordering::Relaxed),
+        }
+    }
+
+    /// All gaps: those that were taken, those that wait in their rings, and those still open.
+    ///
+    /// The window of an open gap is read while its recorder may close it and open the next. A changed count of sent
+    /// gaps tells, and then the reading is repeated. Once is enough: this releases no slot, and a recorder whose
+    /// ring is full again cannot send another gap.
+    fn gaps(&mut self) -> Vec<Gap> {
+        let mut gaps = self.gaps.clone();
+        for (ring, source) in (0..).zip(&mut self.sources) {
+            let ledger = &self.shared.places[usize::from(ring)].ledger;
+            loop {
+                let sent = ledger.gaps_sent();
+                let waiting = waiting_gaps(ring, &mut source.intake);
+                let mut known = source.gaps;
+                waiting.iter().for_each(|gap| known.merge(&gap.rejected));
+                let open = ledger.account().open_gap(ring, &known);
+                if sent == ledger.gaps_sent() {
+                    waiting.into_iter().chain(open).for_each(|gap| add_gap(&mut gaps, gap));
+                    break;
+                }
+            }
+        }
+        gaps
+    }
+}
+
+/// The gap records that were published and not taken yet.
+fn waiting_gaps(ring: u8, intake: &mut Intake) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    let mut position = intake.taken();
+    let end = intake.look();
+    while position != end {
+        let record = intake.get(position);
+        match (record.slot(), gaps.last_mut()) {
+            (Slot::Gap, _) => gaps.push(record::gap_from(ring, &record)),
+            (Slot::GapCounts, Some(gap)) => record::add_gap_counts(gap, &record),
+            _ => {}
+        }
+        position = position.wrapping_add(1);
+    }
+    gaps
+}
+
+/// Takes all that was seen of one ring: records into `aside`, gaps into `gaps`, and their slots into `gap_slots`.
+fn take(
+    ring: u8,
+    source: &mut Source,
+    aside: &mut Vec<Taken>,
+    gaps: &mut Vec<Gap>,
+    mut gap_slots: Option<&mut Vec<CapturedSlot>>,
+) {
+    let end = source.intake.seen();
+    let mut position = source.intake.taken();
+    let mut next = |intake: &Intake| {
+        (position != end).then(|| {
+            let here = position;
+            position = position.wrapping_add(1);
+            (here, intake.get(here))
+        })
+    };
+    let mut keep_slot = |position, record: &Record| {
+        if let Some(slots) = &mut gap_slots {
+            slots.push(CapturedSlot { ring, position, payload: record.payload() });
+        }
+    };
+    let mut slot = next(&source.intake);
+    while let Some((position, head)) = slot {
+        slot = next(&source.intake);
+        match head.slot() {
+            Slot::Head(_) => {
+                let mut frames = Vec::new();
+                while let Some((_, record)) = slot.filter(|(_, record)| matches!(record.slot(), Slot::Stack))
+                {
+                    frames.extend(record.frames());
+                    slot = next(&source.intake);
+                }
+                aside.push(Taken { record: head, ring, position, stack: Stack::from(frames) });
+            }
+            Slot::Gap => {
+                let mut gap = record::gap_from(ring, &head);
+                keep_slot(position, &head);
+                while let Some((position, record)) =
+                    slot.filter(|(_, record)| matches!(record.slot(), Slot::GapCounts))
+                {
+                    record::add_gap_counts(&mut gap, &record);
+                    keep_slot(position, &record);
+                    slot = next(&source.intake);
+                }
+                source.gaps.merge(&gap.rejected);
+                add_gap(gaps, gap);
+            }
+            Slot::Stack | Slot::GapCounts => unreachable!("continuation slots follow their head"),
+        }
+    }
+    source.intake.take(end);
+}

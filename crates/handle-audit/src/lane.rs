@@ -1,0 +1,161 @@
+//! The two ends of a ring as recorders and the drain see them, wherever the ring lives: in the heap, or in memory
+//! that outlives the process.
+//!
+//! A recorder's path of fewest instructions knows the heap ring only. In capture mode that ring is a stand-in
+//! without slots, so every record takes the slow path, which knows both.
+
+use spsc_ring::{Consumer, LineConsumer, LineProducer, Producer};
+
+use crate::ledger::{ACCOUNT_WORDS, Ledger};
+use crate::record::Record;
+
+const _: () = assert!(2 * ACCOUNT_WORDS <= spsc_ring::NOTE_WORDS);
+
+/// The recorder's end.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    heap: Producer<Record>,
+    lines: Option<LineProducer>,
+}
+
+impl Lane {
+    /// Always full: stands in for a ring that is still to come.
+    pub(crate) fn detached() -> Self {
+        Self::heap(Producer::detached())
+    }
+
+    pub(crate) fn heap(heap: Producer<Record>) -> Self {
+        Self { heap, lines: None }
+    }
+
+    pub(crate) fn captured(lines: LineProducer) -> Self {
+        Self { heap: Producer::detached(), lines: Some(lines) }
+    }
+
+    pub(crate) fn capacity(&self) -> u64 {
+        self.lines.as_ref().map_or_else(|| self.heap.capacity(), LineProducer::capacity)
+    }
+
+    /// Pushes what `make` returns if the heap ring has more than `keep` free slots as last seen.
+    #[inline(always)]
+    pub(crate) fn push_with(&mut self, keep: u64, make: impl FnOnce() -> Record) -> bool {
+        self.heap.push_with(keep, make)
+    }
+
+    /// Free slots as last seen.
+    pub(crate) fn room(&self) -> u64 {
+        self.lines.as_ref().map_or_else(|| self.heap.room(), LineProducer::room)
+    }
+
+    /// Looks at the drain's progress and returns the free slots.
+    pub(crate) fn refresh(&mut self) -> u64 {
+        match &mut self.lines {
+            Some(lines) => lines.refresh(),
+            None => self.heap.refresh(),
+        }
+    }
+
+    /// Makes the next record take the slow path.
+    pub(crate) fn forget_room(&mut self) {
+        self.heap.forget_room();
+    }
+
+    /// Publishes all of `records` with one store, or none if they do not fit as last seen.
+    pub(crate) fn push_all(&mut self, records: &[Record]) -> bool {
+        match &mut self.lines {
+            Some(lines) => lines.push_all(records.iter().map(Record::payload)),
+            None => self.heap.push_all(records),
+        }
+    }
+
+    /// Position of the next record in the heap ring.
+    #[cfg(all(test, loom))]
+    pub(crate) fn position(&self) -> u64 {
+        self.heap.position()
+    }
+
+    /// Shows the ledger to readers that come after the process. Two copies are written in turn, so that one of them
+    /// is whole whenever the process dies.
+    pub(crate) fn note(&self, ledger: &Ledger) {
+        if let Some(lines) = &self.lines {
+            let account = ledger.account();
+            let copy = (account.version() % 2) as usize * ACCOUNT_WORDS;
+            lines.note(copy, account.words(lines.seal()));
+        }
+    }
+}
+
+/// The drain's end. What it takes leaves a heap ring at once; in a capture it stays until it was folded and stands
+/// in the capture.
+#[derive(Debug)]
+pub(crate) enum Intake {
+    Heap(Consumer<Record>),
+    Captured {
+        lines: LineConsumer,
+        /// Everything below was taken.
+        taken: u64,
+    },
+}
+
+impl Intake {
+    pub(crate) fn captured(lines: LineConsumer) -> Self {
+        Self::Captured { taken: lines.head(), lines }
+    }
+
+    /// Looks how far the recorder has published.
+    pub(crate) fn look(&mut self) -> u64 {
+        match self {
+            Self::Heap(ring) => ring.look(),
+            Self::Captured { lines, .. } => lines.look(),
+        }
+    }
+
+    /// Position after the newest record that the last look saw.
+    pub(crate) fn seen(&self) -> u64 {
+        match self {
+            Self::Heap(ring) => ring.seen(),
+            Self::Captured { lines, .. } => lines.seen(),
+        }
+    }
+
+    /// Position of the oldest record that was not taken.
+    pub(crate) fn taken(&self) -> u64 {
+        match self {
+            Self::Heap(ring) => ring.head(),
+            Self::Captured { taken, .. } => *taken,
+        }
+    }
+
+    /// How full the ring is, in 1/256 of its capacity.
+    pub(crate) fn fill(&self) -> u64 {
+        let (published, capacity) = match self {
+            Self::Heap(ring) => (ring.seen().wrapping_sub(ring.head()), ring.capacity()),
+            Self::Captured { lines, .. } => (lines.seen().wrapping_sub(lines.head()), lines.capacity()),
+        };
+        published * 256 / capacity
+    }
+
+    /// The record at a position that was seen.
+    #[inline]
+    pub(crate) fn get(&self, position: u64) -> Record {
+        match self {
+            Self::Heap(ring) => ring.get(position),
+            Self::Captured { lines, .. } => Record::from_payload(lines.get(position)),
+        }
+    }
+
+    /// Notes that everything below `end` was taken.
+    pub(crate) fn take(&mut self, end: u64) {
+        match self {
+            Self::Heap(ring) => ring.release(end),
+            Self::Captured { taken, .. } => *taken = end,
+        }
+    }
+
+    /// Gives back what was taken, up to the oldest of it that is still needed.
+    pub(crate) fn give_back(&mut self, needed: Option<u64>) {
+        if let Self::Captured { lines, taken } = self {
+            lines.release(needed.unwrap_or(*taken));
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! The producer end: what a guest export calls.
+//!
+//! The path of a record, once the audit is on and there is room: one load and a branch for the switch, the room in
+//! two fields of this recorder, the stripe's cells, five words into the slot, two stores to publish. Everything
+//! else is out of line.
+
+use crate::entry::{Frame, HandleAuditEntry, HandleKind};
+use crate::label::Label;
+use crate::lane::Lane;
+use crate::operation::Operation;
+use crate::record::{self, Record};
+use crate::shared::{FocusLink, Seat, Shared};
+use crate::shim::{Arc, Ordering};
+use crate::stamp::CELLS;
+
+#[cfg(all(test, not(loom)))]
+pub(crate) mod steps;
+
+/// No kind: only creates carry one.
+const NO_KIND: Label = Label::OVERFLOW;
+
+/// The one producer of one ring, for the OS thread that runs a hardware thread.
+///
+/// It can be sent to another thread, but neither shared nor cloned. Dropping it releases the ring, so that another
+/// OS thread can claim it and go on where this one stopped.
+///
+/// Recording never blocks, spins, allocates, makes a system call or takes a lock, whatever the drain does. A full
+/// ring rejects the newest record, and counts it.
+///
+/// ```compile_fail
+/// fn share<T: Sync>() {}
+/// share::<handle_audit::Recorder>();
+/// ```
+///
+/// ```compile_fail
+/// fn copy<T: Clone>() {}
+/// copy::<handle_audit::Recorder>();
+/// ```
+#[derive(Debug)]
+pub struct Recorder {
+    shared: Arc<Shared>,
+    producer: Lane,
+    ring: usize,
+    /// Slots that only creates may use.
+    reserve: u64,
+    /// What the producer could not say yet about records it rejected.
+    gap: Option<crate::ledger::OpenGap>,
+    /// The producer is the ring's own, not a stand-in.
+    attached: bool,
+    focus: Arc<FocusLink>,
+}
+
+macro_rules! record_operations {
+    ($($(#[$doc:meta])* $name:ident => $operation:ident;)*) => {$(
+        $(#[$doc])*
+        #[inline]
+        pub fn $name(&mut self, handle: u32, entry: HandleAuditEntry) {
+            self.record(Operation::$operation, NO_KIND, handle, entry);
+        }
+    )*};
+}
+
+impl Recorder {
+    /// A recorder for a place that the caller has claimed.
+    pub(crate) fn new(shared: Arc<Shared>, ring: usize) -> Self {
+        let focus = Shared::newest_focus(&shared.first_focus);
+        let mut recorder =
+            Self { shared, producer: Lane::detached(), ring, reserve: 0, gap: None, attached: false, focus };
+        recorder.attach();
+        recorder
+    }
+
+    /// The ring's number.
+    #[must_use]
+    pub fn ring(&self) -> usize {
+        self.ring
+    }
+
+    /// Whether records are taken now. What a call site computes for an entry can be left out if not.
+    #[must_use]
+    #[inline(always)]
+    pub fn is_enabled(&self) -> bool {
+        self.shared.on.load(Ordering::Relaxed)
+    }
+
+    /// Whether `handle` is in focus: call sites then record its create with a stack.
+    #[must_use]
+    #[inline]
+    pub fn in_focus(&mut self, handle: u32) -> bool {
+        if self.focus.next.get().is_some() {
+            self.focus = Shared::newest_focus(&self.focus);
+        }
+        self.focus.focus.contains(handle)
+    }
+
+    /// The handle was created: a new generation of it begins.
+    #[inline]
+    pub fn record_create(&mut self, handle: u32, kind: HandleKind, entry: HandleAuditEntry) {
+        self.record(Operation::Create, kind.label(), handle, entry);
+    }
+
+    /// The same, with the creator's stack: index 0 the live frame `(r1, lr)`, then the back-chain. Beyond
+    /// [`MAX_STACK_FRAMES`](crate::MAX_STACK_FRAMES) it is cut. A stack that does not fit the ring is left out,
+    /// and that is counted.
+    pub fn record_create_with_stack(
+        &mut self,
+        handle: u32,
+        kind: HandleKind,
+        entry: HandleAuditEntry,
+        frames: &[Frame],
+    ) {
+        if !self.is_enabled() {
+            return;
+        }
+        let slots = 1 + record::stack_slots(frames.len());
+        if self.producer.room() < slots {
+            self.look_again();
+            if self.producer.room() < slots {
+                if self.record_slowly(Operation::Create, kind.label(), handle, entry) {
+                    let ledger = &self.shared.places[self.ring].ledger;
+                    ledger.stack_dropped();
+                    self.producer.note(ledger);
+                }
+                return;
+            }
+        }
+        let stamp = self.next_stamp(handle);
+        let head = Record::new(Operation::Create, kind.label(), handle, entry, stamp);
+        let fits = self.producer.push_all(record::create_slots(head, frames).as_slice());
+        debug_assert!(fits);
+        self.keep_looking_if_needed();
+    }
+
+    record_operations! {
+        /// The object was signalled. Record it before a waiter can see it.
+        record_signal => Signal;
+        /// A signal was asked for on a handle that the host could not resolve.
+        record_signal_attempt_ghost => GhostSignal;
+        /// A Wait call names the handle; once per member, under the object's lock.
+        record_wait => Wait;
+        /// A parked thread was let go; `tid` and `lr` are the waiter's, `source` is what woke it.
+        record_wake => Wake;
+        /// A wait returned without parking.
+        record_satisfied => Satisfied;
+        /// The object was cleared.
+        record_reset => Reset;
+        /// The object was pulsed.
+        record_pulse => Pulse;
+        /// The handle was closed.
+        record_close => Close;
+        /// The object got another name, which is in `aux`.
+        record_alias => Alias;
+        /// The handle was passed to an export as its completion object.
+        record_promise => Promise;
+        /// An export that is not implemented returned as if it had worked.
+        record_stub => Stub;
+        /// A guest thread started, exited, was suspended or resumed.
+        record_thread => Thread;
+        /// A timer was armed, fired or cancelled.
+        record_timer => Timer;
+        /// An APC was queued or delivered.
+        record_apc => Apc;
+    }
+
+    /// Any operation, chosen at run time. A create gets the kind `kind`; for others it is ignored.
+    pub fn record_any(
+        &mut self,
+        operation: Operation,
+        handle: u32,
+        kind: HandleKind,
+        entry: HandleAuditEntry,
+    ) {
+        let kind = if operation == Operation::Create { kind.label() } else { NO_KIND };
+        self.record(operation, kind, handle, entry);
+    }
+
+    #[inline(always)]
+    fn record(&mut self, operation: Operation, kind: Label, handle: u32, entry: HandleAuditEntry) {
+        if !self.is_enabled() {
+            return;
+        }
+        let keep = if operation == Operation::Create { 0 } else { self.reserve };
+        let (stamps, cell) = (&self.shared.stamps, self.ring);
+        let make = || Record::new(operation, kind, handle, entry, stamps.next(handle, cell));
+        if !self.producer.push_with(keep, make) {
+            self.record_slowly(operation, kind, handle, entry);
+        }
+    }
+
+    /// The path when no room is known, and of every record in capture mode: looks at the drain's progress, sends the open gap, records or rejects.
+    /// Says whether it recorded.
+    #[cold]
+    #[inline(never)]
+    fn record_slowly(
+        &mut self,
+        operation: Operation,
+        kind: Label,
+        handle: u32,
+        entry: HandleAuditEntry,
+    ) -> bool {
+        self.look_again();
+        let keep = if operation == Operation::Create { 0 } else { self.reserve };
+        let fits = self.producer.room() > keep;
+        if fits {
+            let stamp = self.next_stamp(handle);
+            self.producer.push_all(&[Record::new(operation, kind, handle, entry, stamp)]);
+        } else {
+            let ledger = &self.shared.places[self.ring].ledger;
+            ledger.reject(&mut self.gap, operation, entry.cycle);
+            self.producer.note(ledger);
+        }
+        self.keep_looking_if_needed();
+        fits
+    }
+
+    /// Sees how much room there is, and sends the open gap if it fits beside one more record.
+    fn look_again(&mut self) {
+        if !self.attached {
+            self.attach();
+        }
+        let room = self.producer.refresh();
+        let Some(gap) = self.gap else { return };
+        let slots = record::gap_slots(gap.first_cycle, gap.last_cycle, &gap.rejected);
+        if room > self.reserve + slots.as_slice().len() as u64 && self.producer.push_all(slots.as_slice()) {
+            self.gap = None;
+            let ledger = &self.shared.places[self.ring].ledger;
+            ledger.gap_sent();
+            self.producer.note(ledger);
+        }
+    }
+
+    /// The hot path must come by here again while a gap is open, or if stamps need the shared counter.
+    fn keep_looking_if_needed(&mut self) {
+        if self.gap.is_some() || self.shared.counts_shared() {
+            self.producer.forget_room();
+        }
+    }
+
+    fn next_stamp(&self, handle: u32) -> u64 {
+        if self.shared.counts_shared() {
+            self.shared.stamps.next_shared(handle)
+        } else {
+            self.shared.stamps.next(handle, self.ring % CELLS)
+        }
+    }
+
+    /// Takes the ring's own producer, if the audit was ever enabled.
+    fn attach(&mut self) {
+        // Acquire: who sees the audit on also sees the seats that were put in before.
+        let _ = self.shared.on.load(Ordering::Acquire);
+        if let Some(Seat { producer, gap }) = self.shared.places[self.ring].take() {
+            self.reserve = producer.capacity() / 8;
+            self.producer = producer;
+            self.gap = gap;
+            self.attached = true;
+            self.producer.refresh();
+            self.keep_looking_if_needed();
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        let place = &self.shared.places[self.ring];
+        if self.attached {
+            let producer = std::mem::replace(&mut self.producer, Lane::detached());
+            place.put(Seat { producer, gap: self.gap });
+        }
+        place.leave();
+    }
+}
+
+#[cfg(all(test, loom))]
+impl Recorder {
+    /// How many slots of its ring were published, for rings that begin at 0.
+    pub(crate) fn position(&self) -> u64 {
+        self.producer.position()
+    }
+}

@@ -1,0 +1,93 @@
+//! A new generation.
+
+use std::sync::atomic::Ordering;
+
+use super::append::kept;
+use super::packed;
+use super::slab::{Line, get, high, low, pair, set, set_low};
+use super::{Born, LISTS, TrailId, TrailStore, TrailWriter, born, head, lock, more};
+use crate::entry::{Frame, HandleKind};
+use crate::trail::TrailEntry;
+
+impl TrailWriter {
+    /// Replaces the trail of a handle by a fresh one, and keeps a summary of what it replaces.
+    pub(crate) fn create(
+        &mut self,
+        store: &TrailStore,
+        handle: u32,
+        kind: HandleKind,
+        created: &TrailEntry,
+        stack: &[Frame],
+    ) {
+        match self.find(store, handle) {
+            Some(id) => {
+                let (head, born) = (store.heads.at(id), store.born.at(id));
+                lock::change(&head.0[head::VERSION], || {
+                    let past = self.summarise(store, head, born);
+                    self.empty(store, head);
+                    set_low(&store.more.at(self.more(store, head))[more::PAST_AND_CLOSER], past);
+                    write_born(born, handle, kind, get(&born[born::GENERATION]) + 1, created);
+                    self.keep_stack(store, head, stack);
+                });
+            }
+            None => {
+                let id = self.add(store);
+                write_born(store.born.at(id), handle, kind, 1, created);
+                self.keep_stack(store, store.heads.at(id), stack);
+                self.publish(store, handle, id);
+            }
+        }
+    }
+
+    /// The next trail, zeroed and not visible yet.
+    pub(super) fn add(&mut self, store: &TrailStore) -> TrailId {
+        let id = self.trails.take(&store.heads);
+        store.born.make(id);
+        id
+    }
+
+    /// Lets readers find a trail that was written.
+    pub(super) fn publish(&mut self, store: &TrailStore, handle: u32, id: TrailId) {
+        store.index.insert(&mut self.sparse, handle, id);
+        store.len.store(id, Ordering::Release);
+    }
+
+    /// Gives back all blocks of a trail but those that its summary took: the closer and the open waits.
+    fn empty(&mut self, store: &TrailStore, head: &Line) {
+        for list in 0..LISTS {
+            self.bodies.free(&store.bodies, store.body(head, list), kept(store.total(head, list)));
+        }
+        if store.more_of(head) != 0 {
+            let word = get(&store.more.at(store.more_of(head))[more::STACK_AND_NAMES]);
+            self.bodies.chunks.give(low(word));
+            self.bodies.chunks.give(high(word));
+            self.more.give(store.more_of(head));
+        }
+        head.0[head::TOTALS..].iter().for_each(|word| set(word, 0));
+    }
+
+    pub(super) fn keep_stack(&mut self, store: &TrailStore, head: &Line, stack: &[Frame]) {
+        if stack.is_empty() {
+            return;
+        }
+        let more = store.more.at(self.more(store, head));
+        let chunk = self.bodies.chunks.take(&store.bodies.chunks);
+        let mut length = 0;
+        for (word, frame) in store.bodies.chunks.at(chunk).words().zip(stack) {
+            set(word, pair(frame.frame, frame.lr));
+            length += 1;
+        }
+        set_low(&more[more::STACK_AND_NAMES], chunk);
+        let lengths = &more[more::LENGTHS];
+        set(lengths, get(lengths) & !0xFF | length);
+    }
+}
+
+pub(super) fn write_born(born: &Born, handle: u32, kind: HandleKind, generation: u64, created: &TrailEntry) {
+    let entry = &created.entry;
+    set(&born[born::HANDLE], pair(handle, packed::origin(created, kind)));
+    set(&born[born::GENERATION], generation);
+    for (index, word) in [entry.cycle, pair(entry.tid, entry.lr), entry.aux].into_iter().enumerate() {
+        set(&born[born::CREATED + index], word);
+    }
+}

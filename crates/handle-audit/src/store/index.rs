@@ -1,0 +1,158 @@
+//! From a handle to its trail.
+//!
+//! Kernel handles come in steps of four from a few bases, so they index tables of cells directly, without a hash and
+//! without a lock. Everything else, such as the addresses of objects, is in a sharded map, where a reader holds a
+//! shard for the look-up only; the fold has a copy of that map without locks.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use dashmap::DashMap;
+use once_cell::race::OnceBox;
+use rustc_hash::FxBuildHasher;
+
+use super::TrailId;
+
+const CELLS: usize = 1024;
+
+/// Handles 0x00xxxxxx and 0xF8xxxxxx: those that kernels of this family give out.
+const RANGES: [u32; 2] = [0x00, 0xF8];
+
+const PAGES: usize = (1 << 24) / (4 * CELLS);
+
+/// The trails of 1024 neighbouring handles, 0 for none. Written by the fold (Release), read by readers (Acquire).
+type Page = [AtomicU32; CELLS];
+
+/// What readers and the fold look handles up in.
+#[derive(Debug)]
+pub(super) struct Index {
+    pages: Box<[OnceBox<Page>]>,
+    rest: DashMap<u32, TrailId, FxBuildHasher>,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self { pages: (0..RANGES.len() * PAGES).map(|_| OnceBox::new()).collect(), rest: DashMap::default() }
+    }
+}
+
+/// The page of a handle, and its cell there, if it is one that indexes directly.
+#[inline(always)]
+fn place(handle: u32) -> Option<(usize, usize)> {
+    let range = match handle >> 24 {
+        0x00 => 0,
+        0xF8 => PAGES,
+        _ => return None,
+    };
+    let cell = (handle >> 2) as usize;
+    handle.is_multiple_of(4).then_some((range + cell / CELLS % PAGES, cell % CELLS))
+}
+
+/// The trail that a cell of a page names.
+#[inline(always)]
+pub(super) fn in_cell(cell: Option<&AtomicU32>) -> Option<TrailId> {
+    cell.map(|cell| cell.load(Ordering::Acquire)).filter(|id| *id != 0)
+}
+
+impl Index {
+    /// The cell of a handle that indexes directly; there is none if nobody near it has a trail.
+    #[inline(always)]
+    pub(super) fn direct(&self, handle: u32) -> Option<Option<&AtomicU32>> {
+        let (page, cell) = place(handle)?;
+        Some(self.pages[page].get().map(|page| &page[cell]))
+    }
+
+    /// The trail of a handle, for readers.
+    pub(super) fn find(&self, handle: u32) -> Option<TrailId> {
+        match self.direct(handle) {
+            Some(cell) => in_cell(cell),
+            None => self.rest.get(&handle).map(|id| *id),
+        }
+    }
+
+    /// Names the trail of a handle that had none. The trail is written before.
+    pub(super) fn insert(&self, sparse: &mut Sparse, handle: u32, id: TrailId) {
+        match place(handle) {
+            Some((page, cell)) => {
+                let page = self.pages[page].get_or_init(|| Box::new([const { AtomicU32::new(0) }; CELLS]));
+                page[cell].store(id, Ordering::Release);
+            }
+            None => {
+                sparse.insert(handle, id);
+                self.rest.insert(handle, id);
+            }
+        }
+    }
+}
+
+/// The fold's own copy of what does not index directly: open addressing, at most half full.
+#[derive(Debug, Default)]
+pub(super) struct Sparse {
+    /// Handle and trail; a trail of 0 is an empty place. The length is 0 or a power of two.
+    places: Vec<(u32, TrailId)>,
+    len: usize,
+}
+
+impl Sparse {
+    const FIRST: usize = 64;
+
+    fn probe(places: &[(u32, TrailId)], handle: u32) -> usize {
+        let mask = places.len() - 1;
+        // The high bits of a product are the mixed ones.
+        let mixed = u64::from(handle).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        let mut place = mixed as usize & mask;
+        while places[place].1 != 0 && places[place].0 != handle {
+            place = (place + 1) & mask;
+        }
+        place
+    }
+
+    pub(super) fn find(&self, handle: u32) -> Option<TrailId> {
+        if self.places.is_empty() {
+            return None;
+        }
+        let (_, id) = self.places[Self::probe(&self.places, handle)];
+        (id != 0).then_some(id)
+    }
+
+    pub(super) fn insert(&mut self, handle: u32, id: TrailId) {
+        if 2 * (self.len + 1) > self.places.len() {
+            let mut larger = vec![(0, 0); (2 * self.places.len()).max(Self::FIRST)];
+            for (handle, id) in self.places.iter().filter(|(_, id)| *id != 0) {
+                let place = Self::probe(&larger, *handle);
+                larger[place] = (*handle, *id);
+            }
+            self.places = larger;
+        }
+        let place = Self::probe(&self.places, handle);
+        self.len += usize::from(self.places[place].1 == 0);
+        self.places[place] = (handle, id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_handle_is_found_and_no_other() {
+        let (index, mut sparse) = (Index::default(), Sparse::default());
+        let handles: Vec<u32> = (0..2000)
+            .flat_map(|n| {
+                [n * 4, 0xF800_0000 + n * 4, 0x8200_0000 + n * 0x40, n * 4 + 1, 0x00FF_FFFC - n * 4096]
+            })
+            .collect();
+        let mut ids = std::collections::BTreeMap::new();
+        for handle in &handles {
+            if !ids.contains_key(handle) {
+                let id = ids.len() as u32 + 1;
+                index.insert(&mut sparse, *handle, id);
+                ids.insert(*handle, id);
+            }
+        }
+        for handle in handles.iter().flat_map(|handle| [*handle, handle ^ 2, handle ^ 0x4000_0000]) {
+            assert_eq!(index.find(handle), ids.get(&handle).copied(), "{handle:#x}");
+            let own = index.direct(handle).map_or_else(|| sparse.find(handle), in_cell);
+            assert_eq!(own, ids.get(&handle).copied(), "{handle:#x}");
+        }
+    }
+}

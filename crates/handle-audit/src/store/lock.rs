@@ -1,0 +1,34 @@
+//! The sequence lock of a trail: one writer that never waits, readers that try again.
+//!
+//! The version is even while the words rest and odd while they change. Why a copy that passes is whole: if one of
+//! its words came from a change, the Release fence of that change comes before the word's store, so after the copy's
+//! Acquire fence the odd version, or a later one, is seen. If all came from before, nothing is torn.
+
+use std::sync::atomic::Ordering;
+
+// The model checker puts its own in their place.
+use super::slab::{Word, fence};
+
+/// Changes the words that a version guards. Only the one writer calls this.
+#[inline(always)]
+pub(super) fn change<R>(version: &Word, write: impl FnOnce() -> R) -> R {
+    let before = version.load(Ordering::Relaxed);
+    version.store(before.wrapping_add(1), Ordering::Relaxed);
+    fence(Ordering::Release);
+    let result = write();
+    version.store(before.wrapping_add(2), Ordering::Release);
+    result
+}
+
+/// Copies the words that a version guards; nothing if they changed meanwhile. `copy` may see words that do not
+/// belong together, and must bear it.
+#[inline]
+pub(super) fn read<R>(version: &Word, copy: impl FnOnce() -> Option<R>) -> Option<R> {
+    let before = version.load(Ordering::Acquire);
+    if before % 2 == 1 {
+        return None;
+    }
+    let result = copy()?;
+    fence(Ordering::Acquire);
+    (version.load(Ordering::Relaxed) == before).then_some(result)
+}

@@ -1,0 +1,180 @@
+//! The store of trails: small headers, bodies that grow in chunks, one writer, readers that never stop it.
+//!
+//! ```text
+//! handle ─▶ index ─▶ head (64 B) ─┬▶ body of each list: entry, then chunk of 8, then table of chunks
+//!                                 ├▶ body of the open waits
+//!                                 └▶ more: totals of rare operations, stack, names, closer, generation before
+//!           born (40 B): who created it
+//! ```
+//!
+//! All of it is words in slabs that only grow: atomic 64-bit integers, written and read without ordering of their
+//! own. Each trail has a version in its head ([`lock`]). The fold is the only writer; a reader copies a trail, and
+//! copies again if the version has changed meanwhile. Blocks that a generation leaves behind serve the next one that
+//! needs some.
+//!
+//! Bytes of a handle: 64 + 40 + 4 in the index (16 to 32 if the handle does not look like one), 32 for the first
+//! entry of a list, 256 for up to eight, 1 312 for a list that is full. All four lists full, with the totals of rare
+//! operations: 5 460.
+
+mod append;
+mod body;
+mod create;
+mod index;
+mod lock;
+mod packed;
+mod past;
+mod read;
+mod slab;
+mod thaw;
+mod threads;
+
+pub(crate) use append::Appended;
+pub(crate) use packed::Packed;
+pub(crate) use read::Changed;
+#[cfg(test)]
+pub(crate) use threads::MAX_THREADS;
+pub(crate) use threads::{ThreadStore, ThreadWriter};
+
+use body::{Bodies, BodySupply};
+use index::{Index, Sparse};
+use slab::{Line, Plain, Slab, Supply, Word, get, high, low};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A trail, by its number: 1 and up, in order of first creation.
+pub(crate) type TrailId = u32;
+
+/// Words of a head.
+mod head {
+    /// The version of everything that belongs to the trail.
+    pub(super) const VERSION: usize = 0;
+    /// Totals of signals, waits, wakes and others, 56 bits each.
+    pub(super) const TOTALS: usize = 1;
+    /// Of the totals, the word that has the number of open waits in its highest byte.
+    pub(super) const OPEN: usize = TOTALS + super::WAITS;
+    /// Of the totals, the word that has the slots ever used for open waits in its highest byte.
+    pub(super) const OPEN_SLOTS: usize = TOTALS + super::WAKES;
+    /// Bodies of the four lists, two to a word.
+    pub(super) const BODIES: usize = 5;
+    /// Body of the open waits, and `more`.
+    pub(super) const OPEN_AND_MORE: usize = 7;
+}
+
+/// Words of `born`.
+mod born {
+    /// The handle, and source, kind and ring of its creation.
+    pub(super) const HANDLE: usize = 0;
+    pub(super) const GENERATION: usize = 1;
+    /// Cycle, thread and `aux` of its creation.
+    pub(super) const CREATED: usize = 2;
+    pub(super) const WORDS: usize = 5;
+}
+
+/// Words of `more`.
+mod more {
+    /// Totals of the operations that share the list of others.
+    pub(super) const TOTALS: usize = 0;
+    /// Chunks of the stack and of the other names.
+    pub(super) const STACK_AND_NAMES: usize = 10;
+    /// The generation before, and the entry that closed this one.
+    pub(super) const PAST_AND_CLOSER: usize = 11;
+    /// Lengths of stack and names, a byte each; open waits that are not kept.
+    pub(super) const LENGTHS: usize = 12;
+    pub(super) const WORDS: usize = 13;
+}
+
+/// The lists of a trail, as they are numbered here.
+const SIGNALS: usize = 0;
+const WAITS: usize = 1;
+const WAKES: usize = 2;
+const OTHERS: usize = 3;
+const LISTS: usize = 4;
+
+/// The first operation that goes to the list of others.
+const FIRST_OTHER: usize = crate::operation::Operation::Satisfied as usize;
+const OTHER_OPERATIONS: usize = crate::operation::Operation::COUNT + 1 - FIRST_OTHER;
+
+/// A total leaves the highest byte of its word to others. No run is long enough to need it.
+const TOTAL: u64 = (1 << 56) - 1;
+
+type Head = Line;
+type Born = Plain<{ born::WORDS }>;
+type More = Plain<{ more::WORDS }>;
+type Past = Plain<{ past::WORDS }>;
+
+/// What the fold writes and readers copy from.
+#[derive(Debug, Default)]
+pub(crate) struct TrailStore {
+    index: Index,
+    heads: Slab<Head>,
+    born: Slab<Born>,
+    more: Slab<More>,
+    past: Slab<Past>,
+    bodies: Bodies,
+    /// How many trails there are. Written by the fold (Release), read by readers (Acquire).
+    len: AtomicU32,
+}
+
+/// What only the fold needs to write a [`TrailStore`].
+#[derive(Debug, Default)]
+pub(crate) struct TrailWriter {
+    sparse: Sparse,
+    trails: Supply,
+    more: Supply,
+    past: Supply,
+    bodies: BodySupply,
+}
+
+impl TrailStore {
+    /// How many handles have a trail.
+    pub(crate) fn len(&self) -> u32 {
+        self.len.load(Ordering::Acquire)
+    }
+
+    /// The trail of a handle, for readers.
+    pub(crate) fn find(&self, handle: u32) -> Option<TrailId> {
+        self.index.find(handle)
+    }
+
+    fn body(&self, head: &Head, list: usize) -> u32 {
+        let word = get(&head.0[head::BODIES + list / 2]);
+        if list.is_multiple_of(2) { low(word) } else { high(word) }
+    }
+
+    fn total(&self, head: &Head, list: usize) -> u64 {
+        get(&head.0[head::TOTALS + list]) & TOTAL
+    }
+
+    /// How many waits are open.
+    fn open(&self, head: &Head) -> usize {
+        (get(&head.0[head::OPEN]) >> 56) as usize
+    }
+
+    /// How many of the slots for open waits were ever used.
+    fn open_slots(&self, head: &Head) -> usize {
+        (get(&head.0[head::OPEN_SLOTS]) >> 56) as usize
+    }
+
+    fn open_body(&self, head: &Head) -> u32 {
+        low(get(&head.0[head::OPEN_AND_MORE]))
+    }
+
+    fn more_of(&self, head: &Head) -> u32 {
+        high(get(&head.0[head::OPEN_AND_MORE]))
+    }
+}
+
+impl TrailWriter {
+    /// The trail of a handle, for the fold.
+    #[inline]
+    pub(crate) fn find(&self, store: &TrailStore, handle: u32) -> Option<TrailId> {
+        match store.index.direct(handle) {
+            Some(cell) => index::in_cell(cell),
+            None => self.sparse.find(handle),
+        }
+    }
+}
+
+/// Sets the highest byte of a word.
+fn set_top(word: &Word, byte: usize) {
+    slab::set(word, get(word) & TOTAL | (byte as u64) << 56);
+}

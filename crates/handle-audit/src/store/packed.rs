@@ -1,0 +1,129 @@
+//! Entries as four words: cycle; tid and lr; `aux`; number, source, ring and operation.
+
+use super::slab::{Entry, get, high, low, pair, set};
+use crate::entry::{HandleAuditEntry, HandleKind};
+use crate::label::Label;
+use crate::operation::Operation;
+use crate::trail::TrailEntry;
+
+const RING_SHIFT: u32 = 4;
+const SOURCE_SHIFT: u32 = 11;
+const SEQ_SHIFT: u32 = 23;
+
+/// Numbers within a generation stop here: at 100 million records a second on one handle, after six hours.
+const MAX_SEQ: u64 = (1 << (64 - SEQ_SHIFT)) - 1;
+
+const _: () = assert!(crate::config::MAX_RINGS <= 1 << (SOURCE_SHIFT - RING_SHIFT));
+const _: () = assert!(crate::label::MAX_LABELS <= 1 << (SEQ_SHIFT - SOURCE_SHIFT));
+
+/// An entry on its way into the store, all but its number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packed {
+    cycle: u64,
+    thread: u64,
+    aux: u64,
+    rest: u64,
+}
+
+impl Packed {
+    #[inline(always)]
+    pub(crate) fn new(operation: Operation, ring: u8, entry: &HandleAuditEntry) -> Self {
+        Self {
+            cycle: entry.cycle,
+            thread: pair(entry.tid, entry.lr),
+            aux: entry.aux,
+            rest: operation as u64
+                | u64::from(ring) << RING_SHIFT
+                | u64::from(entry.source.id()) << SOURCE_SHIFT,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn write(&self, seq: u64, words: &Entry) {
+        set(&words[0], self.cycle);
+        set(&words[1], self.thread);
+        set(&words[2], self.aux);
+        set(&words[3], self.rest | seq.min(MAX_SEQ) << SEQ_SHIFT);
+    }
+}
+
+/// Writes an entry as it is.
+pub(super) fn write(entry: &TrailEntry, words: &Entry) {
+    Packed::new(entry.operation, entry.ring, &entry.entry).write(entry.seq, words);
+}
+
+/// Copies an entry word by word.
+pub(super) fn copy(from: &Entry, to: &Entry) {
+    for (from, to) in from.iter().zip(to) {
+        set(to, get(from));
+    }
+}
+
+/// Reads an entry; nothing if the words cannot be one.
+pub(super) fn read(words: &Entry) -> Option<TrailEntry> {
+    let [cycle, thread, aux, rest] = [0, 1, 2, 3].map(|index: usize| get(&words[index]));
+    Some(TrailEntry {
+        seq: rest >> SEQ_SHIFT,
+        operation: Operation::from_code((rest & 0xF) as u8)?,
+        ring: (rest >> RING_SHIFT & 0x7F) as u8,
+        entry: HandleAuditEntry {
+            cycle,
+            tid: low(thread),
+            lr: high(thread),
+            source: Label::from_id((rest >> SOURCE_SHIFT) as u16 & 0xFFF),
+            aux,
+        },
+    })
+}
+
+/// Number and thread of an entry, without the rest.
+#[inline(always)]
+pub(super) fn seq(words: &Entry) -> u64 {
+    get(&words[3]) >> SEQ_SHIFT
+}
+
+#[inline(always)]
+pub(super) fn tid(words: &Entry) -> u32 {
+    low(get(&words[1]))
+}
+
+/// Source, kind and ring of a create, in 31 bits.
+pub(super) fn origin(created: &TrailEntry, kind: HandleKind) -> u32 {
+    u32::from(created.entry.source.id()) | u32::from(kind.label().id()) << 12 | u32::from(created.ring) << 24
+}
+
+/// The create with this origin, and cycle, thread and `aux` as stored.
+pub(super) fn created(origin: u32, [cycle, thread, aux]: [u64; 3]) -> (TrailEntry, HandleKind) {
+    let label = |shift: u32| Label::from_id((origin >> shift) as u16 & 0xFFF);
+    let entry = HandleAuditEntry { cycle, tid: low(thread), lr: high(thread), source: label(0), aux };
+    let created =
+        TrailEntry { seq: 0, operation: Operation::Create, ring: (origin >> 24 & 0x7F) as u8, entry };
+    (created, HandleKind::host(label(12)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU64;
+
+    #[test]
+    fn an_entry_reads_back() {
+        let words: Entry = std::array::from_fn(|_| AtomicU64::new(0));
+        for (operation, ring) in Operation::ALL.into_iter().zip([0, 1, 127].into_iter().cycle()) {
+            let entry = HandleAuditEntry::new(u64::MAX, 7, u32::MAX, "NtSetEvent", 1 << 63);
+            let entry = TrailEntry { seq: 1 << 40, operation, ring, entry };
+            write(&entry, &words);
+            assert_eq!(read(&words), Some(entry));
+            assert_eq!((seq(&words), tid(&words)), (1 << 40, 7));
+        }
+    }
+
+    #[test]
+    fn a_create_reads_back() {
+        let entry = HandleAuditEntry::new(5, u32::MAX, 6, "NtCreateMutant", 7);
+        let create = TrailEntry { seq: 0, operation: Operation::Create, ring: 127, entry };
+        let origin = origin(&create, HandleKind::MUTANT);
+        let words = [5, pair(u32::MAX, 6), 7];
+        assert_eq!(created(origin, words), (create, HandleKind::MUTANT));
+    }
+}

@@ -1,0 +1,151 @@
+//! The summary of the generation before.
+
+use super::append::{kept, place};
+use super::packed;
+use super::slab::{Entry, Line, get, high, low, pair, set};
+use super::{
+    Born, FIRST_OTHER, LISTS, OTHER_OPERATIONS, OTHERS, Past, SIGNALS, TrailId, TrailStore, TrailWriter,
+    WAITS, WAKES, born, more,
+};
+use crate::operation::{Operation, OperationCounts};
+use crate::trail::{MAX_OPEN_WAITS, PREVIOUS_RECORDS, PreviousGeneration};
+
+/// Words of a summary.
+const GENERATION: usize = 0;
+/// Source, kind and ring of the create; cycle, thread and `aux` of it.
+const ORIGIN: usize = 1;
+const CREATED: usize = 2;
+/// The closer's cell and the body of the waits that were open.
+const CLOSER_AND_OPEN: usize = 5;
+/// The chunk of the last records; their number, open waits and slots for these, a byte each.
+const LAST_AND_LENGTHS: usize = 6;
+const TOTALS: usize = 7;
+pub(super) const WORDS: usize = TOTALS + LISTS - 1 + OTHER_OPERATIONS;
+
+/// The newest entries of all lists of a trail, newest first.
+fn newest<'a>(store: &'a TrailStore, head: &'a Line) -> impl Iterator<Item = &'a Entry> {
+    let mut left: [u64; LISTS] = std::array::from_fn(|list| store.total(head, list));
+    let totals = left;
+    std::iter::from_fn(move || {
+        let last = |list: usize| {
+            let (body, grown) = (store.body(head, list), kept(totals[list]));
+            (left[list] > 0).then(|| store.bodies.entry(body, grown, place(left[list] - 1)))
+        };
+        let newest =
+            (0..LISTS).filter(|list| left[*list] > 0).max_by_key(|list| last(*list).map(packed::seq))?;
+        let entry = last(newest);
+        left[newest] -= 1;
+        entry
+    })
+}
+
+impl TrailWriter {
+    /// Makes the summary of a generation that ends, in the block of the one before it if there is one. It takes the
+    /// closer and the open waits with it; everything else stays with the trail.
+    pub(super) fn summarise(&mut self, store: &TrailStore, head: &Line, born: &Born) -> TrailId {
+        let more = (store.more_of(head) != 0).then(|| store.more.at(store.more_of(head)));
+        let (older, closer) = more.map_or((0, 0), |more| {
+            let word = get(&more[more::PAST_AND_CLOSER]);
+            (low(word), high(word))
+        });
+        let id = if older == 0 { self.past.take(&store.past) } else { older };
+        let past = store.past.at(id);
+        let last =
+            if older == 0 { self.bodies.chunks.take(&store.bodies.chunks) } else { self.clear(store, past) };
+        let mut length = 0;
+        for (entry, words) in newest(store, head).zip(&store.bodies.chunks.at(last).0).take(PREVIOUS_RECORDS)
+        {
+            packed::copy(entry, words);
+            length += 1;
+        }
+        set(&past[GENERATION], get(&born[born::GENERATION]));
+        set(&past[ORIGIN], u64::from(high(get(&born[born::HANDLE]))));
+        for index in 0..3 {
+            set(&past[CREATED + index], get(&born[born::CREATED + index]));
+        }
+        let (open, slots) = (store.open(head) as u32, store.open_slots(head) as u32);
+        set(&past[CLOSER_AND_OPEN], pair(closer, store.open_body(head)));
+        set(&past[LAST_AND_LENGTHS], pair(last, length | open << 8 | slots << 16));
+        for list in [SIGNALS, WAITS, WAKES] {
+            set(&past[TOTALS + list], store.total(head, list));
+        }
+        for other in 0..OTHER_OPERATIONS {
+            set(&past[TOTALS + OTHERS + other], more.map_or(0, |more| get(&more[more::TOTALS + other])));
+        }
+        id
+    }
+
+    /// Frees what a summary refers to but the chunk of its last records, which it returns.
+    fn clear(&mut self, store: &TrailStore, past: &Past) -> u32 {
+        let (closer_and_open, last_and_lengths) = (get(&past[CLOSER_AND_OPEN]), get(&past[LAST_AND_LENGTHS]));
+        self.bodies.cells.give(low(closer_and_open));
+        let slots = high(last_and_lengths) >> 16 & 0xFF;
+        self.bodies.free(&store.bodies, high(closer_and_open), slots as usize);
+        low(last_and_lengths)
+    }
+
+    /// Writes a summary as it is.
+    pub(super) fn restore_past(&mut self, store: &TrailStore, before: &PreviousGeneration) -> TrailId {
+        let id = self.past.take(&store.past);
+        let past = store.past.at(id);
+        let last = self.bodies.chunks.take(&store.bodies.chunks);
+        let skipped = before.last.len().saturating_sub(PREVIOUS_RECORDS);
+        let newest_first = before.last[skipped..].iter().rev();
+        newest_first
+            .clone()
+            .zip(&store.bodies.chunks.at(last).0)
+            .for_each(|(entry, words)| packed::write(entry, words));
+        let closer = before.closed.map_or(0, |entry| {
+            let cell = self.bodies.cells.take(&store.bodies.cells);
+            packed::write(&entry, &store.bodies.cells.at(cell).0);
+            cell
+        });
+        let (open_body, open) = self.restore_waits(store, &before.open_waits);
+        set(&past[GENERATION], before.generation);
+        set(&past[ORIGIN], u64::from(packed::origin(&before.created, before.kind)));
+        let created = &before.created.entry;
+        for (index, word) in
+            [created.cycle, pair(created.tid, created.lr), created.aux].into_iter().enumerate()
+        {
+            set(&past[CREATED + index], word);
+        }
+        set(&past[CLOSER_AND_OPEN], pair(closer, open_body));
+        set(&past[LAST_AND_LENGTHS], pair(last, newest_first.len() as u32 | open << 8 | open << 16));
+        for (word, operation) in (TOTALS..WORDS).zip(counted()) {
+            set(&past[word], before.totals.get(operation));
+        }
+        id
+    }
+}
+
+/// The operations of the totals of a summary, in their order.
+fn counted() -> impl Iterator<Item = Operation> {
+    let lists = [Operation::Signal, Operation::Wait, Operation::Wake];
+    lists.into_iter().chain(Operation::ALL.into_iter().filter(|operation| *operation as usize >= FIRST_OTHER))
+}
+
+impl TrailStore {
+    /// Reads a summary; nothing if its words do not belong together.
+    pub(super) fn read_past(&self, id: u32) -> Option<PreviousGeneration> {
+        let past = self.past.read(id)?;
+        let words = [0, 1, 2].map(|index| get(&past[CREATED + index]));
+        let (created, kind) = packed::created(low(get(&past[ORIGIN])), words);
+        let (closer, open_body) = (low(get(&past[CLOSER_AND_OPEN])), high(get(&past[CLOSER_AND_OPEN])));
+        let (last, lengths) = (low(get(&past[LAST_AND_LENGTHS])), high(get(&past[LAST_AND_LENGTHS])));
+        let length = (lengths as usize & 0xFF).min(PREVIOUS_RECORDS);
+        let (open, slots) = ((lengths >> 8) as usize & 0xFF, (lengths >> 16) as usize & 0xFF);
+        let last = self.bodies.chunks.read(last)?;
+        let mut totals: OperationCounts =
+            counted().zip(TOTALS..WORDS).map(|(op, word)| (op, get(&past[word]))).collect();
+        totals.add(Operation::Create, 1);
+        Some(PreviousGeneration {
+            generation: get(&past[GENERATION]),
+            kind,
+            created,
+            closed: self.read_cell(closer)?,
+            totals,
+            last: last.0[..length].iter().rev().map(packed::read).collect::<Option<_>>()?,
+            open_waits: self.read_body(open_body, slots, 0..open.min(MAX_OPEN_WAITS))?,
+        })
+    }
+}

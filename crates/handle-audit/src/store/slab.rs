@@ -1,0 +1,213 @@
+//! Memory that grows and never moves: segments of blocks of words, found by number.
+//!
+//! A segment is a 32nd of what there is when it is made, so that growth wastes little and copies nothing. It comes
+//! zeroed from the allocator, which has such pages ready: making one does not touch it.
+
+use std::ops::Deref;
+
+use once_cell::sync::OnceCell;
+use zerocopy::FromZeros;
+
+use std::sync::atomic::Ordering;
+pub(super) use std::sync::atomic::{AtomicU64 as Word, fence};
+
+/// Reads a word. What orders it with its neighbours is the version of the trail.
+#[inline(always)]
+pub(super) fn get(word: &Word) -> u64 {
+    word.load(Ordering::Relaxed)
+}
+
+/// Writes a word.
+#[inline(always)]
+pub(super) fn set(word: &Word, value: u64) {
+    word.store(value, Ordering::Relaxed);
+}
+
+#[inline(always)]
+pub(super) const fn low(word: u64) -> u32 {
+    word as u32
+}
+
+#[inline(always)]
+pub(super) const fn high(word: u64) -> u32 {
+    (word >> 32) as u32
+}
+
+#[inline(always)]
+pub(super) const fn pair(low: u32, high: u32) -> u64 {
+    low as u64 | (high as u64) << 32
+}
+
+#[inline(always)]
+pub(super) fn set_low(word: &Word, value: u32) {
+    set(word, pair(value, high(get(word))));
+}
+
+#[inline(always)]
+pub(super) fn set_high(word: &Word, value: u32) {
+    set(word, pair(low(get(word)), value));
+}
+
+/// The four words of an entry.
+pub(super) type Entry = [Word; 4];
+
+/// One cache line.
+#[derive(Debug, FromZeros)]
+#[repr(C, align(64))]
+pub(crate) struct Line(pub(super) [Word; 8]);
+
+/// One entry, or a table of up to eight chunks.
+#[derive(Debug, FromZeros)]
+#[repr(C, align(32))]
+pub(crate) struct Cell(pub(super) Entry);
+
+/// Eight entries, or 32 words of anything.
+#[derive(Debug, FromZeros)]
+#[repr(C, align(64))]
+pub(crate) struct Chunk(pub(super) [Entry; CHUNK]);
+
+/// Entries in a chunk.
+pub(super) const CHUNK: usize = 8;
+
+impl Chunk {
+    /// All words, for what is not entries.
+    pub(super) fn words(&self) -> impl Iterator<Item = &Word> {
+        self.0.iter().flatten()
+    }
+}
+
+/// Words without an alignment of their own.
+#[derive(Debug, FromZeros)]
+#[repr(C)]
+pub(crate) struct Plain<const N: usize>([Word; N]);
+
+impl<const N: usize> Deref for Plain<N> {
+    type Target = [Word; N];
+
+    fn deref(&self) -> &[Word; N] {
+        &self.0
+    }
+}
+
+const FIRST_BITS: u32 = 8;
+const STEP_BITS: u32 = 5;
+
+/// Segments from one doubling to the next.
+const STEPS: usize = 1 << STEP_BITS;
+
+/// As many as a `u32` can number.
+const SEGMENTS: usize = (32 - FIRST_BITS as usize + 1) * STEPS;
+
+/// Blocks by number. A segment is a 32nd of what there is when it is made.
+#[derive(Debug)]
+pub(super) struct Slab<B> {
+    /// Set by the writer (Release), read by all (Acquire).
+    segments: Box<[OnceCell<Box<[B]>>]>,
+}
+
+impl<B> Default for Slab<B> {
+    fn default() -> Self {
+        Self { segments: (0..SEGMENTS).map(|_| OnceCell::new()).collect() }
+    }
+}
+
+/// Segment, place in it, and length of the segment.
+#[inline(always)]
+const fn place(id: u32) -> (usize, usize, usize) {
+    let number = id as u64 + (1 << FIRST_BITS);
+    let exponent = number.ilog2();
+    let shift = exponent - STEP_BITS;
+    let step = (number >> shift) as usize & (STEPS - 1);
+    let segment = (exponent - FIRST_BITS) as usize * STEPS + step;
+    (segment, (number & ((1 << shift) - 1)) as usize, 1 << shift)
+}
+
+impl<B: FromZeros> Slab<B> {
+    /// A block that the writer was supplied with.
+    ///
+    /// # Panics
+    ///
+    /// If it was not.
+    #[inline(always)]
+    pub(super) fn at(&self, id: u32) -> &B {
+        self.read(id).expect("the supply made the block")
+    }
+
+    /// A block, for readers: they may hold a number older or newer than what they see of the slab.
+    #[inline(always)]
+    pub(super) fn read(&self, id: u32) -> Option<&B> {
+        let (segment, offset, _) = place(id);
+        self.segments[segment].get()?.get(offset)
+    }
+
+    pub(super) fn make(&self, id: u32) {
+        let (segment, _, length) = place(id);
+        self.segments[segment]
+            .get_or_init(|| <[B]>::new_box_zeroed_with_elems(length).expect("there is memory for a segment"));
+    }
+}
+
+/// The numbers of a slab that are free: 0 is never given out and means none.
+#[derive(Debug, Default)]
+pub(super) struct Supply {
+    used: u32,
+    free: Vec<u32>,
+}
+
+impl Supply {
+    /// A block that nobody uses. What it holds is left from its last use.
+    ///
+    /// # Panics
+    ///
+    /// If all numbers, or all memory, are used.
+    pub(super) fn take<B: FromZeros>(&mut self, slab: &Slab<B>) -> u32 {
+        if let Some(id) = self.free.pop() {
+            return id;
+        }
+        self.used = self.used.checked_add(1).expect("fewer than 2^32 blocks");
+        slab.make(self.used);
+        self.used
+    }
+
+    /// Takes a block back. Readers may still look at it; the version of its trail tells them.
+    pub(super) fn give(&mut self, id: u32) {
+        if id != 0 {
+            self.free.push(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_follow_each_other_without_gap_or_overlap() {
+        let mut expected = (0, 0);
+        for id in 0..100_000 {
+            let (segment, offset, length) = place(id);
+            assert_eq!((segment, offset), expected, "block {id}");
+            expected = if offset + 1 == length { (segment + 1, 0) } else { (segment, offset + 1) };
+        }
+        assert!(place(u32::MAX).0 < SEGMENTS);
+    }
+
+    #[test]
+    fn a_segment_is_at_most_a_32nd_of_what_was_there() {
+        for id in [0, 256, 1000, 1 << 20, u32::MAX] {
+            let (_, offset, length) = place(id);
+            assert!(length as u64 * 32 <= u64::from(id) - offset as u64 + 256);
+        }
+    }
+
+    #[test]
+    fn a_block_given_back_is_supplied_again() {
+        let (slab, mut supply) = (Slab::<Cell>::default(), Supply::default());
+        assert_eq!((supply.take(&slab), supply.take(&slab)), (1, 2));
+        supply.give(1);
+        assert_eq!((supply.take(&slab), supply.take(&slab)), (1, 3));
+        set(&slab.at(3).0[2], 7);
+        assert_eq!(get(&slab.read(3).unwrap().0[2]), 7);
+        assert!(slab.read(1_000_000).is_none());
+    }
+}

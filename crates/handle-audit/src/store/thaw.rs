@@ -1,0 +1,86 @@
+//! A store that begins with trails that were copied before.
+
+use super::append::{kept, place};
+use super::create::write_born;
+use super::slab::{Line, get, set, set_high, set_low};
+use super::{
+    FIRST_OTHER, OTHERS, SIGNALS, TOTAL, TrailStore, TrailWriter, WAITS, WAKES, head, more, packed, set_top,
+};
+use crate::operation::Operation;
+use crate::trail::{AUDIT_RING_CAPACITY, EntryList, HandleAuditTrail, MAX_OPEN_WAITS, TrailEntry};
+
+impl TrailWriter {
+    /// Writes a trail as it is, of a handle that has none.
+    pub(crate) fn restore(&mut self, store: &TrailStore, trail: &HandleAuditTrail) {
+        if self.find(store, trail.handle).is_some() {
+            return;
+        }
+        let id = self.add(store);
+        let head = store.heads.at(id);
+        write_born(store.born.at(id), trail.handle, trail.kind, trail.generation, &trail.created);
+        self.keep_stack(store, head, trail.created_stack.as_deref().unwrap_or_default());
+        let lists = [
+            (SIGNALS, &trail.signals),
+            (WAITS, &trail.waits),
+            (WAKES, &trail.wakes),
+            (OTHERS, &trail.others),
+        ];
+        for (list, entries) in lists {
+            self.restore_list(store, head, list, entries);
+        }
+        let (body, open) = self.restore_waits(store, &trail.open_waits);
+        set_low(&head.0[head::OPEN_AND_MORE], body);
+        set_top(&head.0[head::OPEN], open as usize);
+        set_top(&head.0[head::OPEN_SLOTS], open as usize);
+        self.restore_more(store, head, trail);
+        self.publish(store, trail.handle, id);
+    }
+
+    fn restore_list(&mut self, store: &TrailStore, head: &Line, list: usize, entries: &EntryList) {
+        let total = entries.total() & TOTAL;
+        let mut body = 0;
+        for grown in 0..kept(total) {
+            body = self.bodies.grow(&store.bodies, body, grown);
+        }
+        super::append::set_body(head, list, body);
+        set(&head.0[head::TOTALS + list], total);
+        let newest = total.saturating_sub(AUDIT_RING_CAPACITY as u64)..total;
+        for (number, entry) in (0..total).zip(entries.first()).chain(newest.zip(entries.iter())) {
+            packed::write(entry, store.bodies.entry(body, kept(total), place(number)));
+        }
+    }
+
+    /// Writes open waits to a body of their own; returns it, and how many they are.
+    pub(super) fn restore_waits(&mut self, store: &TrailStore, waits: &[TrailEntry]) -> (u32, u32) {
+        let waits = &waits[..waits.len().min(MAX_OPEN_WAITS)];
+        let mut body = 0;
+        for (index, wait) in waits.iter().enumerate() {
+            body = self.bodies.grow(&store.bodies, body, index);
+            packed::write(wait, store.bodies.entry(body, index + 1, index));
+        }
+        (body, waits.len() as u32)
+    }
+
+    fn restore_more(&mut self, store: &TrailStore, head: &Line, trail: &HandleAuditTrail) {
+        for name in &trail.aliases {
+            self.name(store, head, trail.handle, *name);
+        }
+        let others = Operation::ALL.into_iter().filter(|operation| *operation as usize >= FIRST_OTHER);
+        for (word, operation) in (more::TOTALS..).zip(others).filter(|(_, op)| trail.totals.get(*op) > 0) {
+            set(&store.more.at(self.more(store, head))[word], trail.totals.get(operation));
+        }
+        if trail.open_waits_not_kept > 0 {
+            let lengths = &store.more.at(self.more(store, head))[more::LENGTHS];
+            set(lengths, get(lengths) & 0xFFFF | trail.open_waits_not_kept << 16);
+        }
+        if let Some(closer) = &trail.closed {
+            let cell = self.bodies.cells.take(&store.bodies.cells);
+            packed::write(closer, &store.bodies.cells.at(cell).0);
+            set_high(&store.more.at(self.more(store, head))[more::PAST_AND_CLOSER], cell);
+        }
+        if let Some(before) = &trail.previous {
+            let past = self.restore_past(store, before);
+            set_low(&store.more.at(self.more(store, head))[more::PAST_AND_CLOSER], past);
+        }
+    }
+}

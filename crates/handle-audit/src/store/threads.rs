@@ -1,0 +1,187 @@
+//! The last records of each guest thread, ordered by (cycle, position in the ring).
+//!
+//! A block for each thread: version, tid, total, how many were ever kept, and a ring of 32 records of five words.
+//! Nearly every record is the newest of its thread and goes to the end.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::index::Sparse;
+use super::slab::{Plain, Slab, Supply, Word, get, high, low, pair, set};
+use super::{lock, read::Changed};
+use crate::entry::HandleAuditEntry;
+use crate::label::Label;
+use crate::operation::Operation;
+use crate::trail::{AUDIT_RING_CAPACITY, ThreadRecord, ThreadTrail};
+
+const VERSION: usize = 0;
+const TID: usize = 1;
+const TOTAL: usize = 2;
+const KEPT: usize = 3;
+const RECORDS: usize = 4;
+const RECORD_WORDS: usize = 5;
+const WORDS: usize = RECORDS + AUDIT_RING_CAPACITY * RECORD_WORDS;
+
+/// Guest threads whose last records are kept.
+pub(crate) const MAX_THREADS: usize = 4096;
+
+type Block = Plain<WORDS>;
+
+/// What readers copy from.
+#[derive(Debug, Default)]
+pub(crate) struct ThreadStore {
+    blocks: Slab<Block>,
+    /// How many threads there are. Written by the fold (Release), read by readers (Acquire).
+    len: AtomicU32,
+}
+
+/// What only the fold needs.
+#[derive(Debug)]
+pub(crate) struct ThreadWriter {
+    supply: Supply,
+    index: Sparse,
+    /// By ring, the last thread that was looked up, and its block: a ring carries long runs of one thread.
+    last: Box<[(u32, u32); 1 << u8::BITS]>,
+}
+
+impl Default for ThreadWriter {
+    fn default() -> Self {
+        Self { supply: Supply::default(), index: Sparse::default(), last: Box::new([(0, 0); 1 << u8::BITS]) }
+    }
+}
+
+/// A record as five words: cycle; position; handle and lr; `aux`; operation, ring and source.
+type Record = [u64; RECORD_WORDS];
+
+fn pack(record: &ThreadRecord) -> Record {
+    let entry = &record.entry;
+    let rest = record.operation as u64 | u64::from(record.ring) << 8 | u64::from(entry.source.id()) << 16;
+    [entry.cycle, record.position, pair(record.handle, entry.lr), entry.aux, rest]
+}
+
+fn unpack([cycle, position, handle_and_lr, aux, rest]: Record, tid: u32) -> Option<ThreadRecord> {
+    Some(ThreadRecord {
+        handle: low(handle_and_lr),
+        operation: Operation::from_code(rest as u8)?,
+        ring: (rest >> 8) as u8,
+        position,
+        entry: HandleAuditEntry {
+            cycle,
+            tid,
+            lr: high(handle_and_lr),
+            source: Label::from_id((rest >> 16) as u16 & 0xFFF),
+            aux,
+        },
+    })
+}
+
+#[inline(always)]
+fn words(block: &Block, number: u64) -> &[Word] {
+    let begin = RECORDS + (number as usize % AUDIT_RING_CAPACITY) * RECORD_WORDS;
+    &block[begin..begin + RECORD_WORDS]
+}
+
+fn write(block: &Block, number: u64, record: &Record) {
+    words(block, number).iter().zip(record).for_each(|(word, value)| set(word, *value));
+}
+
+fn read(block: &Block, number: u64) -> Record {
+    let words = words(block, number);
+    std::array::from_fn(|index| get(&words[index]))
+}
+
+/// Positions may pass the wrap-around, so they compare by their distance.
+#[inline(always)]
+fn comes_before(record: &Record, block: &Block, number: u64) -> bool {
+    let other = words(block, number);
+    let cycle = get(&other[0]);
+    record[0] < cycle || record[0] == cycle && (record[1].wrapping_sub(get(&other[1])) as i64) < 0
+}
+
+impl ThreadWriter {
+    /// Adds a record to those of its thread; says `false` if there are too many threads to keep this one.
+    #[inline]
+    pub(crate) fn append(&mut self, store: &ThreadStore, record: &ThreadRecord) -> bool {
+        let Some(id) = self.block(store, record.ring, record.entry.tid) else { return false };
+        let block = store.blocks.at(id);
+        let record = pack(record);
+        lock::change(&block[VERSION], || {
+            set(&block[TOTAL], get(&block[TOTAL]) + 1);
+            let kept = get(&block[KEPT]);
+            let held = kept.min(AUDIT_RING_CAPACITY as u64);
+            let later =
+                (0..held).take_while(|back| comes_before(&record, block, kept - 1 - back)).count() as u64;
+            if later == AUDIT_RING_CAPACITY as u64 {
+                // Older than all that are kept.
+                return;
+            }
+            for number in (kept - later..kept).rev() {
+                write(block, number + 1, &read(block, number));
+            }
+            write(block, kept - later, &record);
+            set(&block[KEPT], kept + 1);
+        });
+        true
+    }
+
+    #[inline(always)]
+    fn block(&mut self, store: &ThreadStore, ring: u8, tid: u32) -> Option<u32> {
+        let (last_tid, last) = self.last[usize::from(ring)];
+        if last_tid == tid {
+            return Some(last);
+        }
+        let id = self.index.find(tid).or_else(|| self.add(store, tid))?;
+        self.last[usize::from(ring)] = (tid, id);
+        Some(id)
+    }
+
+    fn add(&mut self, store: &ThreadStore, tid: u32) -> Option<u32> {
+        if store.len() as usize == MAX_THREADS {
+            return None;
+        }
+        let id = self.supply.take(&store.blocks);
+        set(&store.blocks.at(id)[TID], u64::from(tid));
+        self.index.insert(tid, id);
+        store.len.store(id, Ordering::Release);
+        Some(id)
+    }
+
+    /// Writes what is kept of a thread that is not there yet.
+    pub(crate) fn restore(&mut self, store: &ThreadStore, thread: &ThreadTrail) {
+        if self.index.find(thread.tid).is_some() {
+            return;
+        }
+        let Some(id) = self.add(store, thread.tid) else { return };
+        let block = store.blocks.at(id);
+        let skipped = thread.last.len().saturating_sub(AUDIT_RING_CAPACITY);
+        for (number, record) in (0..).zip(thread.last.iter().skip(skipped)) {
+            write(block, number, &pack(record));
+        }
+        set(&block[TOTAL], thread.total);
+        set(&block[KEPT], (thread.last.len() - skipped) as u64);
+    }
+}
+
+impl ThreadStore {
+    /// How many threads are kept; they are numbered from 1.
+    pub(crate) fn len(&self) -> u32 {
+        self.len.load(Ordering::Acquire)
+    }
+
+    /// Copies what is kept of a thread.
+    pub(crate) fn copy(&self, id: u32) -> Result<ThreadTrail, Changed> {
+        let block = self.blocks.read(id).ok_or(Changed)?;
+        lock::read(&block[VERSION], || read_thread(block)).ok_or(Changed)
+    }
+
+    /// The same when nobody can change it any more, even if somebody died while changing it.
+    pub(crate) fn copy_at_rest(&self, id: u32) -> Option<ThreadTrail> {
+        read_thread(self.blocks.read(id)?)
+    }
+}
+
+fn read_thread(block: &Block) -> Option<ThreadTrail> {
+    let (tid, kept) = (get(&block[TID]) as u32, get(&block[KEPT]));
+    let held = kept.min(AUDIT_RING_CAPACITY as u64);
+    let last = (kept - held..kept).map(|number| unpack(read(block, number), tid)).collect::<Option<_>>()?;
+    Some(ThreadTrail { tid, total: get(&block[TOTAL]), last })
+}

@@ -1,0 +1,233 @@
+//! One thread plays producers and drain, step by step, in an order that a script decides.
+//!
+//! The script is a list of actions. Between passes the world runs producers' actions; an action [`Action::Drain`]
+//! lets the drain take its next step: begin a pass, look at one ring, empty one ring, look at one ring again. So
+//! any interleaving of steps can be written down, replayed and shrunk.
+//!
+//! Steps are sequentially consistent here; what weaker memory can do is for the loom models.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use super::model::{Model, Told};
+use crate::config::AuditConfig;
+use crate::drain::{Control, Observer};
+use crate::focus::Focus;
+use crate::merge::Taken;
+use crate::pipeline::Pipeline;
+use crate::record::Slot;
+use crate::recorder::Recorder;
+use crate::recorder::steps::{Call, Step};
+use crate::{Operation, Snapshot};
+
+#[derive(Clone, Debug)]
+pub(crate) enum Action {
+    /// A producer takes its next step; if it rests, it begins this call.
+    Step(usize, Call),
+    /// A producer makes a whole call.
+    Whole(usize, Call),
+    /// A resting producer lets go of its ring, and another claims it.
+    HandOver(usize),
+    /// Another focus is told to the drain.
+    Focus(Vec<u32>),
+    /// The audit is switched on or off.
+    Switch(bool),
+    /// The drain takes its next step.
+    Drain,
+    /// Everything before is folded. Within a pass it is a step of the drain.
+    Flush,
+}
+
+/// One attempt to record, and the stretch of time it took.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) ring: usize,
+    pub(crate) call: Call,
+    pub(crate) started: u64,
+    /// `None` while it is under way.
+    pub(crate) finished: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Lane {
+    recorder: Option<Recorder>,
+    under_way: Option<(usize, Step)>,
+}
+
+#[derive(Debug)]
+struct Players {
+    lanes: Vec<Lane>,
+    script: VecDeque<Action>,
+    clock: u64,
+    attempts: Vec<Attempt>,
+}
+
+/// What the drain said, in its order.
+#[derive(Clone, Debug)]
+pub(crate) enum Said {
+    Focus(Focus),
+    Record(Told),
+}
+
+/// Sits in the drain: writes down what it folds, and lets the producers go on between its steps.
+#[derive(Debug)]
+struct Watch {
+    pipeline: std::sync::Weak<Pipeline>,
+    players: Arc<Mutex<Players>>,
+    said: Arc<Mutex<Vec<Said>>>,
+}
+
+impl Observer for Watch {
+    fn stepped(&mut self) {
+        if let Some(pipeline) = self.pipeline.upgrade() {
+            self.players.lock().unwrap().play(&pipeline);
+        }
+    }
+
+    fn folded(&mut self, taken: &Taken, operation: Operation) {
+        assert!(matches!(taken.record.slot(), Slot::Head(head) if head == operation));
+        self.said.lock().unwrap().push(Said::Record(Told {
+            ring: taken.ring,
+            position: taken.position,
+            operation,
+            handle: taken.record.handle(),
+            kind: taken.record.kind(),
+            entry: taken.record.entry(),
+            frames: taken.stack.to_vec(),
+        }));
+    }
+
+    fn focused(&mut self, focus: &Focus) {
+        self.said.lock().unwrap().push(Said::Focus(focus.clone()));
+    }
+}
+
+/// What a script led to.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) attempts: Vec<Attempt>,
+    pub(crate) said: Vec<Said>,
+    pub(crate) snapshot: Snapshot,
+}
+
+/// Plays a script to its end and takes a snapshot.
+pub(crate) fn play(config: &AuditConfig, script: Vec<Action>) -> Outcome {
+    let pipeline = Arc::new(Pipeline::new(config.rings, config.focus.clone()));
+    pipeline.make_rings(config);
+    pipeline.switch(true);
+    let lane = |ring| Lane { recorder: pipeline.claim(ring).ok(), under_way: None };
+    let players = Arc::new(Mutex::new(Players {
+        lanes: (0..config.rings).map(lane).collect(),
+        script: script.into(),
+        clock: 0,
+        attempts: Vec::new(),
+    }));
+    let said = Arc::new(Mutex::new(vec![Said::Focus(config.focus.clone())]));
+    pipeline.drain().unwrap().seam.0 = Some(Box::new(Watch {
+        pipeline: Arc::downgrade(&pipeline),
+        players: players.clone(),
+        said: said.clone(),
+    }));
+    loop {
+        let drain = players.lock().unwrap().play(&pipeline);
+        match drain {
+            Some(Action::Flush) => pipeline.flush().unwrap(),
+            Some(_) => drop(pipeline.pass().unwrap()),
+            None => break,
+        }
+    }
+    players.lock().unwrap().rest();
+    let snapshot = pipeline.snapshot().unwrap();
+    let said = said.lock().unwrap().clone();
+    let attempts = players.lock().unwrap().attempts.clone();
+    Outcome { attempts, said, snapshot }
+}
+
+impl Players {
+    /// Plays until it is the drain's turn, or the script ends.
+    fn play(&mut self, pipeline: &Pipeline) -> Option<Action> {
+        while let Some(action) = self.script.pop_front() {
+            self.clock += 1;
+            match action {
+                Action::Step(lane, call) => self.step(lane % self.lanes.len(), call),
+                Action::Whole(lane, call) => self.whole(lane % self.lanes.len(), call),
+                Action::HandOver(lane) => {
+                    let lane = lane % self.lanes.len();
+                    self.finish(lane);
+                    self.lanes[lane].recorder = None;
+                    self.lanes[lane].recorder = Some(pipeline.claim(lane).unwrap());
+                }
+                Action::Focus(handles) => pipeline.tell(Control::Focus(handles.into_iter().collect())),
+                Action::Switch(on) => pipeline.switch(on),
+                Action::Drain | Action::Flush => return Some(action),
+            }
+        }
+        None
+    }
+
+    fn attempt(&mut self, ring: usize, mut call: Call) -> (usize, Call) {
+        let id = self.attempts.len();
+        // The address that no rule looks at tells attempts apart.
+        call.entry.lr = id as u32;
+        self.attempts.push(Attempt { ring, call: call.clone(), started: self.clock, finished: None });
+        (id, call)
+    }
+
+    fn step(&mut self, ring: usize, call: Call) {
+        let step = match self.lanes[ring].under_way.take() {
+            Some((id, step)) => (id, self.recorder(ring).go_on(step)),
+            None if self.recorder(ring).is_enabled() => {
+                let (id, call) = self.attempt(ring, call);
+                (id, self.recorder(ring).begin(call))
+            }
+            None => return self.recorder(ring).call(&call),
+        };
+        match step {
+            (id, Step::Done) => self.attempts[id].finished = Some(self.clock),
+            step => self.lanes[ring].under_way = Some(step),
+        }
+    }
+
+    fn whole(&mut self, ring: usize, call: Call) {
+        self.finish(ring);
+        if self.recorder(ring).is_enabled() {
+            let (id, call) = self.attempt(ring, call);
+            self.recorder(ring).call(&call);
+            self.attempts[id].finished = Some(self.clock);
+        } else {
+            self.recorder(ring).call(&call);
+        }
+    }
+
+    fn finish(&mut self, ring: usize) {
+        while let Some((id, step)) = self.lanes[ring].under_way.take() {
+            match self.recorder(ring).go_on(step) {
+                Step::Done => self.attempts[id].finished = Some(self.clock),
+                step => self.lanes[ring].under_way = Some((id, step)),
+            }
+        }
+    }
+
+    fn rest(&mut self) {
+        self.clock += 1;
+        (0..self.lanes.len()).for_each(|ring| self.finish(ring));
+    }
+
+    fn recorder(&mut self, ring: usize) -> &mut Recorder {
+        self.lanes[ring].recorder.as_mut().expect("every ring has its recorder")
+    }
+}
+
+impl Outcome {
+    /// The model, fed in the order in which the drain folded.
+    pub(crate) fn model(&self) -> Model {
+        let mut model = Model::default();
+        for said in &self.said {
+            match said {
+                Said::Focus(focus) => model.set_focus(focus.iter().collect::<BTreeSet<_>>()),
+                Said::Record(told) => model.tell(told.clone()),
+            }
+        }
+        model
+    }
+}

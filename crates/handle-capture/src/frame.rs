@@ -1,0 +1,272 @@
+//! Frames: how notes and segments are written, one after another, each with a checksum.
+//!
+//! | word | content |
+//! | --- | --- |
+//! | 0 | magic in the low 32 bits, kind in the high |
+//! | 1 | words of the body |
+//! | 2 | number of the frame, rising |
+//! | 3 | slots in frames before it |
+//! | 4 on | body |
+//! | last | checksum of all that is before it |
+
+use spsc_ring::Seal;
+
+use crate::source::Source;
+
+/// The low half of a frame's first word.
+pub(crate) const FRAME_MAGIC: u32 = u32::from_le_bytes(*b"FRAM");
+
+/// Words around a body.
+pub(crate) const FRAME_OVERHEAD: usize = 5;
+
+/// Words of the longest body: a frame takes at most 64 KiB.
+pub(crate) const MAX_BODY_WORDS: usize = (1 << 13) - FRAME_OVERHEAD;
+
+/// Bytes of the longest frame.
+pub(crate) const MAX_FRAME_BYTES: u64 = ((MAX_BODY_WORDS + FRAME_OVERHEAD) * 8) as u64;
+
+/// Things that look like frames and are not, per section: more than that, and the rest of the section is given up.
+/// It keeps a file made to be slow from being slow.
+const MAX_FALSE_STARTS: u32 = 1000;
+
+/// What a frame holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum Kind {
+    /// Slots, in the order of the fold: ring, position, five words each.
+    Slots = 1,
+    /// The handles in focus from here on.
+    Focus = 2,
+    /// When the audit was on: late start, pauses.
+    Coverage = 3,
+    /// The first frame of a checkpoint.
+    CheckpointBegin = 4,
+    /// Some items of a checkpoint.
+    CheckpointPart = 5,
+    /// The last frame of a checkpoint.
+    CheckpointEnd = 6,
+    /// The audit was shut down: per ring, the position where it ends.
+    Stopped = 7,
+    /// A label: id, length, bytes.
+    Label = 8,
+    /// A part of an attachment.
+    Attachment = 9,
+    /// Why the run ended.
+    End = 10,
+}
+
+impl Kind {
+    const ALL: [Self; 10] = [
+        Self::Slots,
+        Self::Focus,
+        Self::Coverage,
+        Self::CheckpointBegin,
+        Self::CheckpointPart,
+        Self::CheckpointEnd,
+        Self::Stopped,
+        Self::Label,
+        Self::Attachment,
+        Self::End,
+    ];
+
+    fn from_code(code: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u32 == code)
+    }
+}
+
+/// One frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    pub(crate) kind: Kind,
+    pub(crate) number: u64,
+    /// Slots in frames before it.
+    pub(crate) slots_before: u64,
+    pub(crate) body: Vec<u64>,
+}
+
+/// The words of a frame.
+///
+/// # Panics
+///
+/// If the body is longer than [`MAX_BODY_WORDS`].
+pub(crate) fn encode(seal: Seal, kind: Kind, number: u64, slots_before: u64, body: &[u64]) -> Vec<u64> {
+    assert!(body.len() <= MAX_BODY_WORDS, "a body of {} words does not fit a frame", body.len());
+    let mut words = Vec::with_capacity(body.len() + FRAME_OVERHEAD);
+    words.extend([u64::from(FRAME_MAGIC) | (kind as u64) << 32, body.len() as u64, number, slots_before]);
+    words.extend_from_slice(body);
+    words.push(seal.digest(words.iter().copied()));
+    words
+}
+
+/// Words as bytes, little-endian.
+pub(crate) fn to_bytes(words: &[u64]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+/// Bytes as words; a rest of less than a word is left out.
+pub(crate) fn to_words(bytes: &[u8]) -> Vec<u64> {
+    let (words, _) = bytes.as_chunks::<8>();
+    words.iter().map(|word| u64::from_le_bytes(*word)).collect()
+}
+
+/// Finds the frames of one section, in order, whatever stands between them.
+#[derive(Debug)]
+pub(crate) struct Frames<'a> {
+    source: &'a dyn Source,
+    seal: Seal,
+    at: u64,
+    end: u64,
+    window: Vec<u64>,
+    window_at: u64,
+    /// The least number that the next frame may have.
+    next_number: u64,
+    false_starts: u32,
+}
+
+impl<'a> Frames<'a> {
+    /// Looks at the bytes `[at, end)`.
+    pub(crate) fn new(source: &'a dyn Source, seal: Seal, at: u64, end: u64) -> Self {
+        Self {
+            source,
+            seal,
+            at,
+            end: end.min(source.length()) & !7,
+            window: Vec::new(),
+            window_at: at,
+            next_number: 0,
+            false_starts: 0,
+        }
+    }
+
+    /// Makes sure that the `count` words at `at` are in the window, as far as the section has them.
+    fn load(&mut self, count: usize) -> &[u64] {
+        let offset = (self.at - self.window_at) as usize / 8;
+        let left = ((self.end - self.at) / 8) as usize;
+        if offset + count.min(left) > self.window.len() {
+            let bytes = (2 * MAX_FRAME_BYTES).min(self.end - self.at);
+            self.window = to_words(&self.source.read(self.at, bytes as usize));
+            self.window_at = self.at;
+            return &self.window[..count.min(self.window.len())];
+        }
+        &self.window[offset..(offset + count).min(self.window.len())]
+    }
+
+    /// The frame at the present place, if there is one.
+    fn here(&mut self) -> Option<Frame> {
+        let [first, length, number, slots_before] = *self.load(4) else { return None };
+        if first as u32 != FRAME_MAGIC {
+            return None;
+        }
+        let kind = Kind::from_code((first >> 32) as u32)?;
+        let body = usize::try_from(length).ok().filter(|length| *length <= MAX_BODY_WORDS)?;
+        if number < self.next_number || self.false_starts >= MAX_FALSE_STARTS {
+            return None;
+        }
+        let seal = self.seal;
+        let words = self.load(body + FRAME_OVERHEAD);
+        let (digest, covered) = words.split_last()?;
+        if words.len() < body + FRAME_OVERHEAD || *digest != seal.digest(covered.iter().copied()) {
+            self.false_starts += 1;
+            return None;
+        }
+        Some(Frame { kind, number, slots_before, body: covered[4..].to_vec() })
+    }
+}
+
+impl Iterator for Frames<'_> {
+    type Item = Frame;
+
+    fn next(&mut self) -> Option<Frame> {
+        while self.at < self.end {
+            if let Some(frame) = self.here() {
+                self.at += ((frame.body.len() + FRAME_OVERHEAD) * 8) as u64;
+                self.next_number = frame.number.saturating_add(1);
+                return Some(frame);
+            }
+            self.at += 8;
+            self.skip_to_magic();
+        }
+        None
+    }
+}
+
+impl Frames<'_> {
+    /// Goes on to the next word that a frame can begin with.
+    fn skip_to_magic(&mut self) {
+        while self.at < self.end {
+            let ahead = self.load(MAX_BODY_WORDS);
+            if ahead.is_empty() {
+                self.at = self.end;
+                return;
+            }
+            let (found, count) = (ahead.iter().position(|word| *word as u32 == FRAME_MAGIC), ahead.len());
+            self.at += 8 * found.unwrap_or(count) as u64;
+            if found.is_some() {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seal() -> Seal {
+        Seal::new(77)
+    }
+
+    fn three() -> Vec<u64> {
+        let mut words = Vec::new();
+        for number in 0..3 {
+            let body: Vec<u64> = (0..number * 5).collect();
+            words.extend(encode(seal(), Kind::Slots, number, number * 10, &body));
+        }
+        words
+    }
+
+    fn numbers(words: &[u64]) -> Vec<u64> {
+        let bytes = to_bytes(words);
+        Frames::new(&bytes.as_slice(), seal(), 0, u64::MAX).map(|frame| frame.number).collect()
+    }
+
+    #[test]
+    fn frames_read_back() {
+        assert_eq!(numbers(&three()), [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_frame_with_any_bit_flipped_is_skipped_and_the_others_are_found() {
+        let good = three();
+        let second = FRAME_OVERHEAD..2 * FRAME_OVERHEAD + 5;
+        for bit in second.start * 64..second.end * 64 {
+            let mut words = good.clone();
+            words[bit / 64] ^= 1 << (bit % 64);
+            assert_eq!(numbers(&words), [0, 2], "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_frame_that_comes_twice_is_taken_once() {
+        let good = three();
+        let twice: Vec<u64> = good.iter().chain(&good).copied().collect();
+        assert_eq!(numbers(&twice), [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_cut_anywhere_loses_the_last_frames_only() {
+        let bytes = to_bytes(&three());
+        for length in 0..bytes.len() {
+            let cut = &bytes[..length];
+            let found: Vec<_> = Frames::new(&cut, seal(), 0, u64::MAX).map(|frame| frame.number).collect();
+            assert!([0, 1, 2].starts_with(&found), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn frames_beyond_the_first_window_are_found() {
+        let mut words = vec![7; 5 * MAX_BODY_WORDS];
+        words.extend(three());
+        assert_eq!(numbers(&words), [0, 1, 2]);
+    }
+}

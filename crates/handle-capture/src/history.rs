@@ -1,0 +1,324 @@
+//! The segments of a capture, followed from the oldest to the newest.
+
+use handle_audit::{
+    ACCOUNT_WORDS, Captured, CapturedRecord, CapturedSlot, Checkpoint, Gap, LedgerAccount, Replay, Snapshot,
+};
+
+use crate::checkpoint::{self, Assembly};
+use crate::find;
+use crate::frame::{Frame, Frames, Kind};
+use crate::layout::{BLOCK_WORDS, Geometry, Role};
+use crate::names::Names;
+use crate::read::{Places, decode, missing};
+use crate::recovered::{Event, Note};
+use crate::rings::RingFound;
+use crate::segment::SLOT_WORDS;
+use crate::source::Source;
+use crate::words::Glass;
+
+/// Follows the segments, and folds what they hold.
+#[derive(Debug)]
+pub(crate) struct History<'a, V> {
+    source: &'a dyn Source,
+    geometry: Geometry,
+    pub(crate) names: &'a Names<'a>,
+    visit: V,
+    replay: Replay,
+    /// What the replay began with.
+    base: Checkpoint,
+    /// The replay has missed nothing since its beginning.
+    exact: bool,
+    assembly: Option<Assembly>,
+    /// Slots of the rings that were not met in a segment yet.
+    waiting: Places,
+    /// Per ring, the position after the newest slot that stands in a segment.
+    appended: Vec<Option<u64>>,
+    ends: Option<Vec<u64>>,
+    /// The rings' accounts at the end.
+    ledgers: Vec<Option<LedgerAccount>>,
+    /// Slots that frames should have had before the next one.
+    expected_slots: Option<u64>,
+    /// Slots in frames before the oldest segment.
+    slots_before: u64,
+    slots: u64,
+    lost: u64,
+    omitted: u64,
+    oldest: u64,
+    newest: u64,
+    kept: u64,
+    last_cycle: u64,
+}
+
+impl<'a, V: FnMut(&Event)> History<'a, V> {
+    /// Begins. `waiting` are the places of all slots that were found in the rings.
+    pub(crate) fn new(
+        source: &'a dyn Source,
+        geometry: Geometry,
+        names: &'a Names<'a>,
+        waiting: Places,
+        visit: V,
+    ) -> Self {
+        Self {
+            source,
+            geometry,
+            names,
+            visit,
+            replay: Replay::new(geometry.rings as usize),
+            base: Checkpoint::default(),
+            exact: true,
+            assembly: None,
+            waiting,
+            appended: vec![None; geometry.rings as usize],
+            ends: None,
+            ledgers: Vec::new(),
+            expected_slots: None,
+            slots_before: 0,
+            slots: 0,
+            lost: 0,
+            omitted: 0,
+            oldest: 0,
+            newest: 0,
+            kept: 0,
+            last_cycle: 0,
+        }
+    }
+
+    /// Follows every segment that can be read.
+    pub(crate) fn read(&mut self) {
+        for (generation, index) in self.generations() {
+            self.segment(generation, index);
+        }
+        if !self.exact && self.lost == 0 && self.base.taken.is_empty() {
+            // No checkpoint could be used: all that was before the oldest segment is unknown.
+            self.lose(self.slots_before);
+        }
+    }
+
+    /// Generations and their segments, oldest first. A segment whose block is damaged gets the generation that its
+    /// neighbours leave for it; its frames show whether that is right.
+    fn generations(&mut self) -> Vec<(u64, u64)> {
+        let geometry = self.geometry;
+        let block = |index| {
+            find::section(self.source, &geometry, Role::Segment, index, geometry.segment_at(index))
+                .map(|block| block.generation)
+                .filter(|generation| *generation > 0 && (generation - 1) % geometry.segments == index)
+        };
+        let told: Vec<Option<u64>> = (0..geometry.segments).map(block).collect();
+        let newest = told.iter().flatten().max().copied();
+        let guess = |index: u64| {
+            // The last generation this segment can have had, up to one beyond the newest that is known.
+            let limit = newest.unwrap_or(index) + 1;
+            let back = (limit + geometry.segments - 1 - index) % geometry.segments;
+            limit.checked_sub(back).filter(|generation| *generation > 0)
+        };
+        let mut all: Vec<_> =
+            (0..).zip(told).filter_map(|(index, told)| Some((told.or(guess(index))?, index))).collect();
+        all.sort_unstable();
+        all
+    }
+
+    fn segment(&mut self, generation: u64, index: u64) {
+        let at = self.geometry.segment_at(index);
+        let seal = self.geometry.segment_seal(generation);
+        let frames =
+            Frames::new(self.source, seal, at + BLOCK_WORDS as u64 * 8, at + self.geometry.segment_bytes);
+        let mut any = false;
+        for frame in frames {
+            if !any {
+                any = true;
+                self.begin(generation);
+            }
+            self.frame(&frame);
+        }
+    }
+
+    fn begin(&mut self, generation: u64) {
+        if self.kept == 0 {
+            self.oldest = generation;
+            // Without the very first segment the state comes from a checkpoint.
+            self.exact = generation == 1;
+        }
+        self.newest = generation;
+        self.kept += 1;
+        self.assembly = None;
+    }
+
+    fn frame(&mut self, frame: &Frame) {
+        self.notice_loss(frame);
+        match frame.kind {
+            Kind::Slots => self.slots_frame(&frame.body),
+            Kind::Focus => {
+                let mut glass = Glass { words: &frame.body, labels: self.names };
+                let handles = std::iter::from_fn(|| glass.u32());
+                self.replay.set_focus(handles.take(checkpoint::MAX_FOCUS).collect());
+            }
+            Kind::Coverage => {
+                let mut glass = Glass { words: &frame.body, labels: self.names };
+                if let Some(coverage) = checkpoint::read_coverage(&mut glass) {
+                    self.replay.set_coverage(coverage);
+                }
+            }
+            // A checkpoint of what was followed without a gap says nothing new.
+            Kind::CheckpointBegin if !self.exact => {
+                self.assembly = Assembly::begin(&frame.body, self.names, self.geometry.rings);
+            }
+            Kind::CheckpointPart => {
+                if let Some(assembly) = &mut self.assembly {
+                    assembly.part(&frame.body, self.names);
+                }
+            }
+            Kind::CheckpointEnd => self.resume(&frame.body),
+            Kind::Stopped => self.stop(&frame.body),
+            Kind::CheckpointBegin | Kind::Label | Kind::Attachment | Kind::End => {}
+        }
+    }
+
+    /// Goes on from a checkpoint.
+    fn resume(&mut self, body: &[u64]) {
+        let Some((checkpoint, omitted)) = self.assembly.take().and_then(|assembly| assembly.end(body)) else {
+            return;
+        };
+        self.replay = Replay::resume(&checkpoint);
+        self.base = checkpoint;
+        self.omitted = omitted;
+        self.exact = true;
+    }
+
+    /// The audit was shut down here: where each ring ends, and its account.
+    fn stop(&mut self, body: &[u64]) {
+        let Some((ends, ledgers)) = body.split_at_checked(self.geometry.rings as usize) else { return };
+        self.ends = Some(ends.to_vec());
+        let ledgers = (0..).zip(ledgers.as_chunks::<ACCOUNT_WORDS>().0);
+        self.ledgers = ledgers
+            .map(|(ring, words)| LedgerAccount::from_words(words, self.geometry.ring_seal(ring)))
+            .collect();
+    }
+
+    /// Frames say how many slots came before them, so what is missing can be counted.
+    fn notice_loss(&mut self, frame: &Frame) {
+        if self.expected_slots.is_none() && self.oldest > 1 {
+            self.slots_before = frame.slots_before;
+        }
+        let expected = self.expected_slots.unwrap_or(self.slots_before);
+        if frame.slots_before > expected {
+            self.lose(frame.slots_before - expected);
+        }
+        let slots = if frame.kind == Kind::Slots { frame.body.len() / SLOT_WORDS } else { 0 };
+        self.expected_slots = Some(frame.slots_before.saturating_add(slots as u64));
+    }
+
+    fn lose(&mut self, slots: u64) {
+        self.lost = self.lost.saturating_add(slots);
+        self.exact = false;
+        self.replay.add_gap(missing(0, self.last_cycle, u64::MAX));
+        (self.visit)(&Event::Lost { slots });
+    }
+
+    fn slots_frame(&mut self, body: &[u64]) {
+        let slots: Vec<CapturedSlot> = (body.as_chunks::<SLOT_WORDS>().0.iter())
+            .filter(|[ring, ..]| *ring < self.geometry.rings)
+            .map(|[ring, position, payload @ ..]| CapturedSlot {
+                ring: *ring as u8,
+                position: *position,
+                payload: *payload,
+            })
+            .collect();
+        self.slots += slots.len() as u64;
+        for slot in &slots {
+            let end = slot.position.wrapping_add(1);
+            let appended = self.appended[usize::from(slot.ring)].get_or_insert(end);
+            if (end.wrapping_sub(*appended) as i64) > 0 {
+                *appended = end;
+            }
+            self.waiting.remove(&(slot.ring, slot.position));
+        }
+        for (slot, captured, _) in decode(&slots, self.names, &mut 0) {
+            if !self.base.holds(slot.ring, slot.position) {
+                match captured {
+                    Captured::Record(record) => self.record(record),
+                    Captured::Gap(gap) => self.gap(gap),
+                }
+            }
+        }
+    }
+
+    /// Folds a record.
+    pub(crate) fn record(&mut self, record: CapturedRecord) {
+        self.last_cycle = self.last_cycle.max(record.entry.cycle);
+        self.replay.fold(&record);
+        (self.visit)(&Event::Record(record));
+    }
+
+    pub(crate) fn gap(&mut self, gap: Gap) {
+        self.replay.add_gap(gap);
+        (self.visit)(&Event::Gap(gap));
+    }
+
+    /// Whether a slot of a ring stands in a segment, or is in the state that the replay began with.
+    pub(crate) fn has(&self, slot: &CapturedSlot) -> bool {
+        !self.waiting.contains(&(slot.ring, slot.position)) || self.base.holds(slot.ring, slot.position)
+    }
+
+    /// What a ring has released must stand in a segment.
+    pub(crate) fn notice_release(&mut self, ring: usize, found: &RingFound) {
+        let Some(bounds) = found.bounds else { return };
+        let base = self.base.taken.get(ring).copied().unwrap_or(self.geometry.first_position);
+        let appended = self.appended[ring].unwrap_or(base);
+        let lost = bounds.head.wrapping_sub(appended);
+        if self.ends.is_none() && lost as i64 > 0 {
+            self.lose(lost);
+        }
+    }
+
+    /// Where a ring ends, if the audit was shut down.
+    pub(crate) fn end_of(&self, ring: usize) -> Option<u64> {
+        self.ends.as_ref()?.get(ring).copied()
+    }
+
+    /// Whether the audit was shut down: then everything is in segments.
+    pub(crate) fn stopped(&self) -> bool {
+        self.ends.is_some()
+    }
+
+    /// Segments that were ever begun.
+    pub(crate) fn written(&self) -> u64 {
+        self.newest
+    }
+
+    /// Segments that could be read.
+    pub(crate) fn kept(&self) -> u64 {
+        self.kept
+    }
+
+    /// Slots that were read.
+    pub(crate) fn slots(&self) -> u64 {
+        self.slots
+    }
+
+    /// What the segments lack.
+    pub(crate) fn remarks(&self) -> Vec<Note> {
+        let mut remarks = Vec::new();
+        if self.lost > 0 {
+            remarks.push(Note::LostSlots { slots: self.lost });
+        }
+        if self.omitted > 0 {
+            remarks.push(Note::OmittedTrails { count: self.omitted });
+        }
+        if self.oldest > 1 {
+            remarks.push(Note::DroppedSegments { count: self.oldest - 1 });
+        }
+        remarks
+    }
+
+    /// The state that everything led to. An account may stand with its ring, with the end, or with both; the later
+    /// one counts.
+    pub(crate) fn snapshot(&self, rings: &[RingFound], late: &[u64]) -> Snapshot {
+        let ledger = |ring: usize| {
+            let here = rings.get(ring).and_then(|found| found.ledger);
+            let at_end = self.ledgers.get(ring).copied().flatten();
+            here.into_iter().chain(at_end).max_by_key(LedgerAccount::version)
+        };
+        let ledgers: Vec<_> = (0..self.geometry.rings as usize).map(ledger).collect();
+        self.replay.snapshot(&ledgers, late)
+    }
+}

@@ -1,0 +1,314 @@
+//! Reading a capture: finished, killed, still being written, or damaged.
+//!
+//! ```text
+//! rings (raw) ─▶ second look at the tails ─▶ segments ─▶ what the rings have beyond them ─▶ Snapshot
+//! ```
+//!
+//! The rings are read before the segments. A record leaves its ring only when it stands in a segment, so whatever
+//! was in neither at the first moment was not published then. What both have is told by (ring, position).
+
+use std::collections::HashSet;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use handle_audit::{Captured, CapturedRecord, CapturedSlot, Gap, OperationCounts, settle};
+
+use crate::error::CaptureError;
+use crate::find::{self, Found};
+use crate::frame::to_words;
+use crate::history::History;
+use crate::layout::{Geometry, HEADERS, Role, header};
+use crate::names::Names;
+use crate::recovered::{Ending, Event, Info, Note, Recovered};
+use crate::rings::{self, RingFound};
+use crate::source::{FileSource, Source};
+use crate::words::{Glass, LabelOf};
+
+/// Reads a capture. It may be of a process that finished, was killed or still runs; that process is not disturbed.
+///
+/// # Errors
+///
+/// [`CaptureError`] if the file cannot be opened, or no section of a capture is recognisable in it. Damage beyond
+/// that is no error: see [`Recovered::notes`].
+pub fn read(path: impl AsRef<Path>) -> Result<Recovered, CaptureError> {
+    read_with(path, |_| ())
+}
+
+/// The same, and shows every event in the order of the fold.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_with(path: impl AsRef<Path>, visit: impl FnMut(&Event)) -> Result<Recovered, CaptureError> {
+    let path = path.as_ref();
+    let source = open(path)?;
+    let running = matches!(source.file.try_lock_shared(), Err(TryLockError::WouldBlock));
+    let found = find::geometry(&source)?;
+    let rings = if found.geometry.rings_elsewhere { rings_file(&source, &found.geometry) } else { Ok(None) };
+    read_sources(&source, found, &rings, running, visit)
+}
+
+/// Reads a capture that lies in memory, rings included, and shows every event in the order of the fold.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_bytes(bytes: &[u8], visit: impl FnMut(&Event)) -> Result<Recovered, CaptureError> {
+    let found = find::geometry(&bytes)?;
+    let elsewhere = || RingsMissing { path: PathBuf::new() };
+    let rings = if found.geometry.rings_elsewhere { Err(elsewhere()) } else { Ok(None) };
+    read_sources(&bytes, found, &rings, false, visit)
+}
+
+fn open(path: &Path) -> Result<FileSource, CaptureError> {
+    let file = File::open(path).map_err(CaptureError::io(path, "cannot open the capture"))?;
+    let metadata = file.metadata().map_err(CaptureError::io(path, "cannot read the capture"))?;
+    if !metadata.is_file() {
+        return Err(CaptureError::NotACapture { length: 0 });
+    }
+    Ok(FileSource { file, length: metadata.len() })
+}
+
+/// Where the rings should be and are not.
+#[derive(Debug)]
+struct RingsMissing {
+    path: PathBuf,
+}
+
+/// The file that has the rings.
+fn rings_file(source: &dyn Source, geometry: &Geometry) -> Result<Option<FileSource>, RingsMissing> {
+    let at = (header::RINGS_PATH * 8) as u64;
+    let words = to_words(&source.read(at, header::RINGS_PATH_BYTES + 8));
+    let length = words.first().copied().filter(|length| *length <= header::RINGS_PATH_BYTES as u64);
+    let bytes: Vec<u8> = words.iter().skip(1).flat_map(|word| word.to_le_bytes()).collect();
+    let path = length.and_then(|length| bytes.get(..length as usize)).unwrap_or_default();
+    let path = PathBuf::from(String::from_utf8_lossy(path).into_owned());
+    let rings = open(&path).ok().filter(|rings| {
+        find::section(rings, geometry, Role::Header, 0, 0).is_some()
+            || find::section(rings, geometry, Role::Ring, 0, HEADERS).is_some()
+    });
+    rings.map(Some).ok_or(RingsMissing { path })
+}
+
+fn read_sources(
+    source: &dyn Source,
+    found: Found,
+    rings_in: &Result<Option<FileSource>, RingsMissing>,
+    running: bool,
+    mut visit: impl FnMut(&Event),
+) -> Result<Recovered, CaptureError> {
+    let geometry = found.geometry;
+    let ring_source = match rings_in {
+        Ok(Some(file)) => Some(file as &dyn Source),
+        Ok(None) => Some(source),
+        Err(_) => None,
+    };
+    let rings = ring_source.map_or_else(Vec::new, |source| look_at_rings(source, &geometry));
+    let newcomers =
+        ring_source.filter(|_| running).map_or_else(Vec::new, |source| look_again(source, &geometry, &rings));
+
+    let names = Names::new(source, geometry);
+    let waiting = rings.iter().flat_map(|ring| &ring.slots).chain(&newcomers);
+    let waiting = waiting.map(|slot| (slot.ring, slot.position)).collect();
+    let mut history = History::new(source, geometry, &names, waiting, &mut visit);
+    history.read();
+    let rest = history.beyond(&rings, &newcomers);
+    let notes = names.notes();
+
+    let ending = ending(source, running, notes.end);
+    let mut remarks = history.remarks();
+    remarks.extend(ring_remarks(&rings, &rest));
+    if let Err(RingsMissing { path }) = rings_in
+        && !history.stopped()
+    {
+        remarks.push(Note::RingsMissing { path: path.display().to_string() });
+    }
+    if notes.lost > 0 {
+        remarks.push(Note::LostNotes { count: notes.lost });
+    }
+    if !found.headers_intact {
+        remarks.push(Note::Header);
+    }
+    remarks.sort_by_key(|note| !note.is_loss());
+    let info = Info {
+        id: geometry.id,
+        created: geometry.created,
+        pid: geometry.pid,
+        ending,
+        rings: geometry.rings,
+        ring_capacity: geometry.ring_capacity,
+        bytes: source.length(),
+        segments_written: history.written(),
+        segments_kept: history.kept(),
+        slots_in_segments: history.slots(),
+        slots_in_rings: rest.slots,
+    };
+    let snapshot = history.snapshot(&rings, &rest.late);
+    Ok(Recovered { snapshot, info, notes: remarks, attachments: notes.attachments })
+}
+
+/// The first look: all that stands in the rings.
+fn look_at_rings(source: &dyn Source, geometry: &Geometry) -> Vec<RingFound> {
+    (0..geometry.rings).map(|ring| rings::look(source, geometry, ring)).collect()
+}
+
+/// The second look: what was published since.
+fn look_again(source: &dyn Source, geometry: &Geometry, rings: &[RingFound]) -> Vec<CapturedSlot> {
+    let mut newcomers = Vec::new();
+    let tails: Vec<_> = (0..geometry.rings).map(|ring| rings::tail(source, geometry, ring)).collect();
+    for ((ring, first), tail) in (0..).zip(rings).zip(tails) {
+        let (Some(first), Some(tail)) = (first.bounds, tail) else { continue };
+        let since = tail.wrapping_sub(first.tail);
+        if since > 0 {
+            // Lines that are gone by now were folded, and stand in a segment.
+            let now = rings::look(source, geometry, ring).slots;
+            newcomers.extend(now.into_iter().filter(|slot| slot.position.wrapping_sub(first.tail) < since));
+        }
+    }
+    newcomers
+}
+
+/// What the rings had beyond the segments.
+#[derive(Debug, Default)]
+pub(crate) struct Rest {
+    /// Slots folded.
+    pub(crate) slots: u64,
+    /// Records published after the end, by ring.
+    pub(crate) late: Vec<u64>,
+    /// Records left out because what must come before them may not have been seen.
+    pub(crate) in_flight: u64,
+    /// Slots that continue nothing.
+    pub(crate) orphans: u64,
+}
+
+impl<V: FnMut(&Event)> History<'_, V> {
+    /// Folds what stands in the rings and in no segment.
+    pub(crate) fn beyond(&mut self, rings: &[RingFound], newcomers: &[CapturedSlot]) -> Rest {
+        let mut rest = Rest { late: vec![0; rings.len()], ..Rest::default() };
+        let mut records = Vec::new();
+        for (ring, found) in rings.iter().enumerate() {
+            self.notice_release(ring, found);
+            let slots: Vec<_> = found.slots.iter().filter(|slot| !self.has(slot)).copied().collect();
+            for (slot, captured, used) in decode(&slots, self.names, &mut rest.orphans) {
+                if self.end_of(ring).is_some_and(|end| (slot.position.wrapping_sub(end) as i64) >= 0) {
+                    rest.late[ring] += u64::from(matches!(captured, Captured::Record(_)));
+                    continue;
+                }
+                rest.slots += used;
+                match captured {
+                    Captured::Record(mut record) => {
+                        if cut_short(found, slot.position.wrapping_add(used)) {
+                            record.stack.clear();
+                        }
+                        records.push(record);
+                    }
+                    Captured::Gap(gap) => self.gap(gap),
+                }
+            }
+        }
+        let newcomers: Vec<_> = newcomers.iter().filter(|slot| !self.has(slot)).copied().collect();
+        let newcomers: Vec<CapturedRecord> = decode(&newcomers, self.names, &mut 0)
+            .into_iter()
+            .filter_map(|(_, captured, _)| match captured {
+                Captured::Record(record) => Some(record),
+                Captured::Gap(_) => None,
+            })
+            .collect();
+        let order = settle(&records, &newcomers);
+        rest.in_flight = (records.len() - order.len() + newcomers.len()) as u64;
+        order.into_iter().for_each(|record| self.record(record));
+        rest
+    }
+}
+
+/// Whether the line after a record's last one is damaged: it may have been the next part of the stack.
+fn cut_short(found: &RingFound, next: u64) -> bool {
+    let first = found.slots.first().map_or(next, |slot| slot.position);
+    let order = |slot: &CapturedSlot| slot.position.wrapping_sub(first);
+    let whole = found.slots.binary_search_by_key(&next.wrapping_sub(first), order).is_ok();
+    !whole && found.bounds.is_none_or(|bounds| bounds.tail != next)
+}
+
+/// Slots as records and gaps, each with its first slot and how many slots it has. What continues nothing is counted.
+pub(crate) fn decode(
+    slots: &[CapturedSlot],
+    names: &Names<'_>,
+    orphans: &mut u64,
+) -> Vec<(CapturedSlot, Captured, u64)> {
+    let (mut at, mut all) = (0, Vec::new());
+    while at < slots.len() {
+        match Captured::read(&slots[at..], |id| names.label(id)) {
+            Some((captured, used)) => {
+                all.push((slots[at], captured, used as u64));
+                at += used;
+            }
+            None => {
+                *orphans += 1;
+                at += 1;
+            }
+        }
+    }
+    all
+}
+
+/// Why the capture ended. What kills the process comes after what the host noted, and so counts more.
+fn ending(source: &dyn Source, running: bool, noted: Option<String>) -> Ending {
+    let crash = to_words(&source.read(header::CRASH as u64 * 8, 16));
+    if let [number, address] = *crash
+        && number != 0
+    {
+        return Ending::Signal { number: number as u32, address };
+    }
+    if let Some(reason) = noted {
+        return Ending::Noted(reason);
+    }
+    let panic = to_words(&source.read(header::PANIC as u64 * 8, 8 + header::PANIC_BYTES));
+    if let Some((length, text)) = panic.split_first()
+        && length >> 63 == 1
+        && length << 1 >> 1 <= header::PANIC_BYTES as u64
+    {
+        let words: Vec<u64> = std::iter::once(length << 1 >> 1).chain(text.iter().copied()).collect();
+        let bytes = Glass { words: &words, labels: &NoLabels }.bytes().unwrap_or_default();
+        return Ending::Panic(String::from_utf8_lossy(&bytes).into_owned());
+    }
+    if running { Ending::Running } else { Ending::Killed }
+}
+
+#[derive(Debug)]
+struct NoLabels;
+
+impl LabelOf for NoLabels {
+    fn label(&self, _id: u16) -> handle_audit::Label {
+        handle_audit::Label::OVERFLOW
+    }
+}
+
+fn ring_remarks(rings: &[RingFound], rest: &Rest) -> Vec<Note> {
+    let mut remarks = Vec::new();
+    for (ring, found) in (0..).zip(rings) {
+        if found.bounds.is_none() {
+            remarks.push(Note::RingControl { ring });
+        }
+        if found.ledger.is_none() {
+            remarks.push(Note::Account { ring });
+        }
+        if found.damaged > 0 {
+            remarks.push(Note::DamagedLines { ring, lines: found.damaged });
+        }
+    }
+    if rest.in_flight > 0 {
+        remarks.push(Note::InFlight { records: rest.in_flight });
+    }
+    if rest.orphans > 0 {
+        remarks.push(Note::Unordered { slots: rest.orphans });
+    }
+    remarks
+}
+
+/// A stretch in which something is missing that was there.
+pub(crate) fn missing(ring: u8, first_cycle: u64, last_cycle: u64) -> Gap {
+    Gap { ring, first_cycle, last_cycle, rejected: OperationCounts::default() }
+}
+
+/// Places of slots.
+pub(crate) type Places = HashSet<(u8, u64)>;

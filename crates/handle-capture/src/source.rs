@@ -1,0 +1,53 @@
+//! Bytes to read a capture from: a file that may still be written to, or memory.
+
+use std::fmt;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+/// Somewhere to read from. What cannot be read is missing, not an error: recovery goes on with the rest.
+pub(crate) trait Source: fmt::Debug {
+    /// How many bytes there are.
+    fn length(&self) -> u64;
+
+    /// Up to `count` bytes from `at` on; fewer where there are no more.
+    fn read(&self, at: u64, count: usize) -> Vec<u8>;
+}
+
+/// A file, as long as it was when it was opened.
+#[derive(Debug)]
+pub(crate) struct FileSource {
+    pub(crate) file: File,
+    pub(crate) length: u64,
+}
+
+impl Source for FileSource {
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn read(&self, at: u64, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count.min(self.length.saturating_sub(at) as usize)];
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match self.file.read_at(&mut bytes[filled..], at + filled as u64) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        bytes.truncate(filled);
+        bytes
+    }
+}
+
+impl Source for &[u8] {
+    fn length(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn read(&self, at: u64, count: usize) -> Vec<u8> {
+        let rest = usize::try_from(at).ok().and_then(|at| self.get(at..)).unwrap_or_default();
+        rest[..count.min(rest.len())].to_vec()
+    }
+}

@@ -1,0 +1,194 @@
+//! A capture as a sequence of events with what belongs together put together: waits with their ends, signals with the
+//! wakes they caused, promises with their fulfilment. Every export is made from it.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use handle_audit::{CapturedRecord, HandleKind, Label, Operation};
+
+use crate::error::CaptureError;
+use crate::read::read_with;
+use crate::recovered::{Event, Recovered};
+
+/// Something to point out on a time line, such as a verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// When, in cycles.
+    pub cycle: u64,
+    /// A few words.
+    pub title: String,
+    /// A sentence.
+    pub text: String,
+}
+
+/// A capture ready for export.
+#[derive(Clone, Debug)]
+pub struct Story {
+    /// What the capture gave.
+    pub recovered: Recovered,
+    /// Records in the order of the fold.
+    pub records: Vec<CapturedRecord>,
+    /// Waits, in the order in which they began.
+    pub waits: Vec<WaitSlice>,
+    /// From a signal to the wake it caused, and from a promise to the signal that kept it: indices of records.
+    pub flows: Vec<Flow>,
+    /// Things to point out.
+    pub marks: Vec<Mark>,
+}
+
+/// A thread's wait on one handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitSlice {
+    /// The record that began it.
+    pub begin: usize,
+    /// The record that ended it; none if it is open.
+    pub end: Option<usize>,
+}
+
+/// Two records of which one led to the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// The cause: a signal, a pulse or a promise.
+    pub from: usize,
+    /// The effect: a wake or a signal.
+    pub to: usize,
+}
+
+/// What an object track is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectName {
+    /// The handle.
+    pub handle: u32,
+    /// What it was when it was last created, if that was seen.
+    pub kind: Option<HandleKind>,
+}
+
+impl Story {
+    /// Reads a capture.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](crate::read).
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, CaptureError> {
+        let mut records = Vec::new();
+        let recovered = read_with(path, |event| {
+            if let Event::Record(record) = event {
+                records.push(record.clone());
+            }
+        })?;
+        Ok(Self::new(recovered, records))
+    }
+
+    /// Puts together what belongs together.
+    #[must_use]
+    pub fn new(recovered: Recovered, records: Vec<CapturedRecord>) -> Self {
+        let mut links = Links::default();
+        for (index, record) in records.iter().enumerate() {
+            links.follow(index, record);
+        }
+        Self { recovered, records, waits: links.waits, flows: links.flows, marks: Vec::new() }
+    }
+
+    /// The last cycle of any record.
+    #[must_use]
+    pub fn last_cycle(&self) -> u64 {
+        self.records.iter().map(|record| record.entry.cycle).max().unwrap_or(0)
+    }
+
+    /// The cycles of a wait: an open one lasts as long as the capture.
+    #[must_use]
+    pub fn cycles(&self, wait: &WaitSlice) -> (u64, u64) {
+        let begin = self.records[wait.begin].entry.cycle;
+        let end = wait.end.map_or_else(|| self.last_cycle(), |end| self.records[end].entry.cycle);
+        (begin, end.max(begin))
+    }
+
+    /// Guest threads, ascending.
+    #[must_use]
+    pub fn threads(&self) -> Vec<u32> {
+        let mut tids: Vec<u32> =
+            self.records.iter().map(|record| record.entry.tid).filter(|tid| *tid > 0).collect();
+        tids.sort_unstable();
+        tids.dedup();
+        tids
+    }
+
+    /// Objects, by handle.
+    #[must_use]
+    pub fn objects(&self) -> Vec<ObjectName> {
+        let mut kinds: HashMap<u32, Option<HandleKind>> = HashMap::new();
+        for record in &self.records {
+            let kind = kinds.entry(record.handle).or_default();
+            if record.operation == Operation::Create {
+                *kind = Some(record.kind);
+            }
+        }
+        let mut names: Vec<_> = kinds.into_iter().map(|(handle, kind)| ObjectName { handle, kind }).collect();
+        names.sort_unstable_by_key(|name| name.handle);
+        names
+    }
+}
+
+impl std::fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "0x{:08x} ", self.handle)?;
+        f.write_str(self.kind.map_or("never created", HandleKind::as_str))
+    }
+}
+
+/// What is open while the records are followed.
+#[derive(Debug, Default)]
+struct Links {
+    waits: Vec<WaitSlice>,
+    flows: Vec<Flow>,
+    /// Index among `waits`, by (tid, handle).
+    open: HashMap<(u32, u32), usize>,
+    /// The last signal of each handle.
+    signals: HashMap<u32, usize>,
+    /// Promises of each handle that no signal has kept.
+    promises: HashMap<u32, Vec<usize>>,
+}
+
+impl Links {
+    fn follow(&mut self, index: usize, record: &CapturedRecord) {
+        let key = (record.entry.tid, record.handle);
+        match record.operation {
+            Operation::Wait => {
+                self.open.insert(key, self.waits.len());
+                self.waits.push(WaitSlice { begin: index, end: None });
+            }
+            Operation::Satisfied => self.close(key, index),
+            Operation::Wake => {
+                self.close(key, index);
+                if let Some(from) = self.signals.get(&record.handle) {
+                    self.flows.push(Flow { from: *from, to: index });
+                }
+            }
+            Operation::Signal | Operation::Pulse => {
+                for from in self.promises.remove(&record.handle).unwrap_or_default() {
+                    self.flows.push(Flow { from, to: index });
+                }
+                self.signals.insert(record.handle, index);
+            }
+            Operation::Promise => self.promises.entry(record.handle).or_default().push(index),
+            // Another object has the handle now.
+            Operation::Create => {
+                self.signals.remove(&record.handle);
+                self.promises.remove(&record.handle);
+            }
+            _ => {}
+        }
+    }
+
+    fn close(&mut self, key: (u32, u32), index: usize) {
+        if let Some(wait) = self.open.remove(&key) {
+            self.waits[wait].end = Some(index);
+        }
+    }
+}
+
+/// A name for a record: its operation and who recorded it.
+pub(crate) fn title(record: &CapturedRecord) -> String {
+    let source: Label = record.entry.source;
+    format!("{} {source}", record.operation)
+}

@@ -1,0 +1,220 @@
+//! Exports, read by others: the Perfetto trace by `prost`, with messages declared here after Perfetto's own.
+
+mod common;
+
+use std::collections::HashMap;
+
+use common::{captured, play, recorders};
+use handle_audit::{HandleAuditEntry, HandleKind, Operation, label};
+use handle_capture::{CaptureOptions, Form, Mark, Story, diff, export, write_whole};
+use prost::Message;
+
+#[derive(Message)]
+struct Trace {
+    #[prost(message, repeated, tag = "1")]
+    packet: Vec<TracePacket>,
+}
+
+#[derive(Message)]
+struct TracePacket {
+    #[prost(uint64, optional, tag = "8")]
+    timestamp: Option<u64>,
+    #[prost(uint32, tag = "10")]
+    trusted_packet_sequence_id: u32,
+    #[prost(message, optional, tag = "11")]
+    track_event: Option<TrackEvent>,
+    #[prost(message, optional, tag = "60")]
+    track_descriptor: Option<TrackDescriptor>,
+}
+
+#[derive(Message)]
+struct TrackDescriptor {
+    #[prost(uint64, tag = "1")]
+    uuid: u64,
+    #[prost(string, tag = "2")]
+    name: String,
+    #[prost(uint64, optional, tag = "5")]
+    parent_uuid: Option<u64>,
+}
+
+#[derive(Message)]
+struct TrackEvent {
+    #[prost(int32, tag = "9")]
+    r#type: i32,
+    #[prost(uint64, tag = "11")]
+    track_uuid: u64,
+    #[prost(string, repeated, tag = "22")]
+    categories: Vec<String>,
+    #[prost(string, tag = "23")]
+    name: String,
+    #[prost(fixed64, repeated, packed = "false", tag = "47")]
+    flow_ids: Vec<u64>,
+    #[prost(fixed64, repeated, packed = "false", tag = "48")]
+    terminating_flow_ids: Vec<u64>,
+}
+
+const BEGIN: i32 = 1;
+const END: i32 = 2;
+const INSTANT: i32 = 3;
+
+/// A story of `rounds` things, with a multiple wait, a kept promise and an open wait at the end.
+fn story(directory: &std::path::Path, rounds: u64, signal: bool) -> Story {
+    let path = directory.join("run.htrail");
+    let options = CaptureOptions::new(&path).rings(common::RINGS).ring_capacity(256).max_bytes(64 << 20);
+    let (audit, writer) = captured(&options);
+    let mut recorders = recorders(&audit);
+    play(&audit, &mut recorders, 0..rounds);
+    audit.flush().unwrap();
+    let recorder = &mut recorders[0];
+    let mut cycle = 1_000_000;
+    let mut entry = |tid| {
+        cycle += 1;
+        HandleAuditEntry::new(cycle, tid, 0x8200_1000, label!("test"), 0)
+    };
+    for handle in [0xA000, 0xA004, 0xA008] {
+        recorder.record_create(handle, HandleKind::EVENT_AUTO, entry(7));
+        recorder.record_wait(handle, entry(8));
+    }
+    recorder.record_promise(0xA004, entry(8));
+    if signal {
+        recorder.record_signal(0xA004, entry(9));
+        for handle in [0xA000, 0xA004, 0xA008] {
+            recorder.record_wake(handle, entry(8));
+        }
+        recorder.record_wait(0xA008, entry(8));
+    }
+    audit.shutdown().unwrap();
+    writer.finish().unwrap();
+    Story::read(&path).unwrap()
+}
+
+fn exported(story: &Story, form: Form) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    export(story, form, &mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn a_perfetto_trace_has_a_track_for_each_event_and_an_end_for_each_beginning() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut story = story(directory.path(), 3_000, true);
+    let mark = Mark { cycle: 5, title: "HT02 never-signalled".into(), text: "who should have?".into() };
+    story.marks.push(mark);
+    let trace = Trace::decode(exported(&story, Form::Perfetto).as_slice()).unwrap();
+    let tracks: HashMap<u64, &TrackDescriptor> =
+        trace.packet.iter().filter_map(|p| p.track_descriptor.as_ref()).map(|t| (t.uuid, t)).collect();
+    assert!(tracks.values().all(|track| track.parent_uuid.is_none_or(|parent| tracks.contains_key(&parent))));
+    let mut depth: HashMap<u64, i64> = HashMap::new();
+    let mut counts: HashMap<(i32, String), usize> = HashMap::new();
+    let (mut leaving, mut arriving) = (Vec::<u64>::new(), Vec::<u64>::new());
+    let mut last = 0;
+    for packet in trace.packet.iter().filter(|packet| packet.track_event.is_some()) {
+        let event = packet.track_event.as_ref().unwrap();
+        assert!(packet.timestamp.unwrap() >= last && packet.trusted_packet_sequence_id == 1);
+        last = packet.timestamp.unwrap();
+        assert!(tracks.contains_key(&event.track_uuid), "{event:?}");
+        let change = match event.r#type {
+            BEGIN => 1,
+            END => -1,
+            _ => 0,
+        };
+        let depth = depth.entry(event.track_uuid).or_default();
+        *depth += change;
+        assert!(*depth >= 0, "an end without a beginning: {event:?}");
+        if event.r#type != END {
+            *counts.entry((event.r#type, event.categories[0].clone())).or_default() += 1;
+        }
+        leaving.extend(&event.flow_ids);
+        arriving.extend(&event.terminating_flow_ids);
+    }
+    assert!(depth.values().all(|depth| *depth == 0), "every slice ends");
+    let of = |operation| story.records.iter().filter(|record| record.operation == operation).count();
+    let count = |kind, name: &str| counts.get(&(kind, name.to_owned())).copied().unwrap_or(0);
+    assert_eq!(count(BEGIN, "wait"), of(Operation::Wait));
+    assert_eq!(count(BEGIN, "loss"), story.recovered.snapshot.losses.gaps.len());
+    assert!(count(BEGIN, "loss") > 0);
+    for operation in [Operation::Signal, Operation::Create, Operation::Wake, Operation::Promise] {
+        assert_eq!(count(INSTANT, operation.name()), of(operation));
+    }
+    assert_eq!(count(INSTANT, "verdict"), 1);
+    leaving.sort_unstable();
+    arriving.sort_unstable();
+    assert_eq!(leaving, arriving);
+    assert_eq!(leaving.len(), story.flows.len());
+    assert!(tracks.values().any(|track| track.name == "0x0000a004 Event/Auto"));
+    assert!(
+        trace.packet.iter().filter_map(|p| p.track_event.as_ref()).any(|e| e.name == "OPEN wait 0x0000a008")
+    );
+}
+
+#[test]
+fn flows_lead_from_signal_to_wake_and_from_promise_to_signal() {
+    let directory = tempfile::tempdir().unwrap();
+    let story = story(directory.path(), 0, true);
+    let flows: Vec<_> = (story.flows.iter())
+        .map(|flow| (story.records[flow.from].operation, story.records[flow.to].operation))
+        .collect();
+    assert_eq!(flows, [(Operation::Promise, Operation::Signal), (Operation::Signal, Operation::Wake)]);
+    let open: Vec<_> = story.waits.iter().filter(|wait| wait.end.is_none()).collect();
+    assert_eq!(open.len(), 1);
+}
+
+#[test]
+fn chrome_csv_and_ndjson_hold_every_record() {
+    let directory = tempfile::tempdir().unwrap();
+    let story = story(directory.path(), 1_000, true);
+    let chrome: serde_json::Value = serde_json::from_slice(&exported(&story, Form::Chrome)).unwrap();
+    let events = chrome["traceEvents"].as_array().unwrap();
+    let records = events.iter().filter(|event| matches!(event["ph"].as_str(), Some("X" | "i")));
+    let gaps = story.recovered.snapshot.losses.gaps.len();
+    assert_eq!(records.count(), story.records.len() + gaps);
+    let csv = String::from_utf8(exported(&story, Form::Csv)).unwrap();
+    let columns = csv.lines().next().unwrap().split(',').count();
+    assert_eq!(csv.lines().count(), 1 + story.records.len());
+    assert!(csv.lines().all(|line| line.split(',').count() == columns));
+    for (line, record) in exported(&story, Form::Ndjson).split(|byte| *byte == b'\n').zip(&story.records) {
+        let line: serde_json::Value = serde_json::from_slice(line).unwrap();
+        assert_eq!(line["cycle"], record.entry.cycle);
+        assert_eq!(line["operation"], record.operation.name());
+    }
+}
+
+#[test]
+fn graphs_show_open_waits_and_cycles_waited() {
+    let directory = tempfile::tempdir().unwrap();
+    let story = story(directory.path(), 0, true);
+    let dot = String::from_utf8(exported(&story, Form::Dot)).unwrap();
+    assert!(dot.contains("t9 -> h0000a004 [label=\"test x1\"];"), "{dot}");
+    assert!(dot.contains("h0000a008 -> t8 [label=\"waits x2, OPEN\" style=bold color=red];"), "{dot}");
+    let folded = String::from_utf8(exported(&story, Form::Folded)).unwrap();
+    assert!(folded.contains("thread 8;0x82001000;test;0x0000a000 Event/Auto 7\n"), "{folded}");
+}
+
+#[test]
+fn a_file_is_written_as_a_whole_or_not_at_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("out");
+    write_whole(&path, |to| to.write_all(b"good")).unwrap();
+    let failed = write_whole(&path, |to| {
+        to.write_all(b"half of the ne")?;
+        Err(std::io::Error::other("no more"))
+    });
+    assert!(failed.unwrap_err().to_string().contains("no more"));
+    assert_eq!(std::fs::read(&path).unwrap(), b"good");
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left behind");
+}
+
+#[test]
+fn a_diff_names_the_signal_that_did_not_come() {
+    let directory = tempfile::tempdir().unwrap();
+    let (good, bad) = (story(directory.path(), 500, true), story(directory.path(), 500, false));
+    assert!(diff(&good, &good).is_empty());
+    let diff = diff(&good, &bad);
+    assert!(diff.only_good.is_empty() && diff.only_bad.is_empty());
+    let [missing] = diff.uneven[..] else { panic!("{diff:?}") };
+    assert_eq!((missing.good, missing.bad, missing.first.tid), (1, 0, 9));
+    assert_eq!((missing.act.operation, missing.first.handle), (Operation::Signal, 0xA004));
+    let first = diff.first.unwrap();
+    assert_eq!((first.object.ordinal, first.after, first.bad), (2, 1, None));
+    assert_eq!(first.good.unwrap().0.operation, Operation::Signal);
+}

@@ -1,0 +1,89 @@
+//! HT10: threads wait for each other in a circle of owned objects.
+
+use crate::graph::{Edge, Graph, Link};
+use crate::rules::Finding;
+use crate::verdict::{Confidence, Evidence, VerdictId};
+use crate::view::{Blocked, View};
+use crate::words;
+
+/// A circle of certain edges. Proven if no wait in it can give up; `None` if one can.
+pub(crate) fn cycle(view: &View<'_>, graph: &Graph, edges: &[Edge]) -> Option<Finding> {
+    let blocked: Vec<&Blocked> =
+        edges.iter().map(|edge| view.blocked.get(&edge.from)).collect::<Option<_>>()?;
+    if edges.is_empty()
+        || blocked.iter().any(|blocked| !blocked.for_ever)
+        || edges.iter().any(|edge| !edge.link.is_certain())
+    {
+        return None;
+    }
+    let closing = edges.iter().max_by_key(|edge| (view.blocked[&edge.from].since(), edge.from))?;
+    let mut threads: Vec<u32> = edges.iter().map(|edge| edge.from).collect();
+    threads.sort_unstable();
+    let object = &view.objects[closing.object];
+    let created = edges.iter().map(|edge| view.objects[edge.object].created().entry.cycle);
+    let first = edges.iter().min_by_key(|edge| edge.from)?;
+    let hops: Vec<String> = in_order(edges, first.from).iter().map(|edge| hop(view, edge)).collect();
+    Some(Finding {
+        id: VerdictId::Deadlock,
+        confidence: Confidence::Proven,
+        handle: object.handle(),
+        generation: Some(object.trail.generation),
+        culprit: Some(format!("thread {}", closing.from)),
+        since: created.min().unwrap_or(0),
+        summary: format!(
+            "{} wait for each other: {}.",
+            words::sentence(&words::threads(&view.case, &threads)),
+            hops.join("; ")
+        ),
+        evidence: evidence(view, graph, edges),
+        next: format!(
+            "Take them in one order everywhere: compare {}.",
+            words::list(
+                &threads
+                    .iter()
+                    .filter_map(|tid| view.blocked[tid].lr())
+                    .map(|lr| words::place(view.case.symbols, lr))
+                    .collect::<Vec<_>>()
+            )
+        ),
+        threads,
+    })
+}
+
+fn in_order(edges: &[Edge], first: u32) -> Vec<Edge> {
+    let start = edges.iter().position(|edge| edge.from == first).unwrap_or(0);
+    edges[start..].iter().chain(&edges[..start]).copied().collect()
+}
+
+fn hop(view: &View<'_>, edge: &Edge) -> String {
+    let handle = words::hex(view.objects[edge.object].handle());
+    match edge.link {
+        Link::Join => format!("thread {} waits for the end of thread {}", edge.from, edge.to),
+        _ => format!("thread {} waits for {handle}, which thread {} owns", edge.from, edge.to),
+    }
+}
+
+/// Of each edge: where the owner acquired, and where the other waits.
+fn evidence(view: &View<'_>, graph: &Graph, edges: &[Edge]) -> Vec<Evidence> {
+    let mut evidence = Vec::new();
+    for edge in edges {
+        let handle = view.objects[edge.object].handle();
+        let studied = graph.studied.get(&edge.object);
+        let acquired = studied.and_then(|studied| {
+            let owner = studied.state.owner?;
+            Some(owner.acquired.map_or(studied.history.created, |index| studied.history.steps[index].record))
+        });
+        evidence.extend(acquired.map(|record| {
+            let note = format!("since then thread {} owns it", edge.to);
+            Evidence { handle, record: Some(record), note }
+        }));
+        let wait = view.blocked.get(&edge.from).and_then(|blocked| blocked.wait().copied());
+        let note = match edge.link {
+            Link::Join => format!("thread {} waits for the end of thread {}", edge.from, edge.to),
+            _ => format!("thread {} waits for it", edge.from),
+        };
+        evidence.push(Evidence { handle, record: wait, note });
+    }
+    evidence.sort_by_key(|evidence| evidence.record.map(|record| record.entry.cycle));
+    evidence
+}

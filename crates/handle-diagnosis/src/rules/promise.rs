@@ -1,0 +1,73 @@
+//! HT01: an export took the handle as its completion object and never signalled it.
+
+use handle_audit::Operation;
+
+use crate::graph::open_promise;
+use crate::history::Step;
+use crate::rules::stub::{failed, stub_of};
+use crate::rules::{Finding, Suspect};
+use crate::verdict::{Confidence, VerdictId};
+use crate::words;
+
+/// The newest promise stands unkept. That no signal came since is certain: a list keeps its newest entries.
+pub(super) fn broken(suspect: &Suspect<'_, '_>) -> Option<Finding> {
+    let known = suspect.present()?;
+    let Some(promise) = open_promise(known.history) else { return swallowed(suspect) };
+    let call = &known.history.steps[promise];
+    let stub = stub_of(suspect.view, known.history, call);
+    if stub.is_some_and(|stub| failed(stub.record.entry.aux)) {
+        return None;
+    }
+    let export = call.entry().source;
+    let mut finding = suspect.finding(VerdictId::PromiseBroken, Confidence::Strong);
+    finding.since = call.entry().cycle;
+    finding.culprit = Some(export.to_string());
+    let how = match stub {
+        Some(stub) => format!("is not implemented and returned {}", words::status(stub.record.entry.aux)),
+        None => "has not done so since".to_owned(),
+    };
+    finding.summary = format!("{}, which {export} was to signal: {export} {how}.", suspect.opening());
+    finding.evidence.extend(suspect.created());
+    finding.evidence.extend(
+        suspect.step(promise, format!("took it as its completion object, call {}", call.entry().aux)),
+    );
+    finding.evidence.extend(stub.map(|stub| {
+        let note = format!("a stub: returned {}", words::status(stub.record.entry.aux));
+        suspect.record(stub.handle, Some(stub.record), note)
+    }));
+    finding.evidence.push(suspect.wait());
+    finding.next = match stub {
+        Some(_) => format!("Implement {export}, or let it fail: a caller that gets an error does not wait."),
+        None => format!(
+            "Follow the request of {export} to its end: the path that completes it must signal {}.",
+            words::hex(suspect.member.handle)
+        ),
+    };
+    Some(finding)
+}
+
+/// The handle was signalled before, and the newest call that named it was an export that does nothing.
+fn swallowed(suspect: &Suspect<'_, '_>) -> Option<Finding> {
+    let known = suspect.present()?;
+    let steps = &known.history.steps;
+    let stub = known.history.last(steps.len(), |step| step.operation() == Operation::Stub)?;
+    let signal = known.history.last(steps.len(), Step::is_signal)?;
+    if signal > stub || failed(steps[stub].entry().aux) {
+        return None;
+    }
+    let export = steps[stub].entry().source;
+    let mut finding = suspect.finding(VerdictId::PromiseBroken, Confidence::Likely);
+    finding.since = steps[signal].entry().cycle;
+    finding.culprit = Some(export.to_string());
+    finding.summary = format!(
+        "{}; the newest call that named it was {export}, which is not implemented and did nothing.",
+        suspect.opening()
+    );
+    finding.evidence.extend(suspect.created());
+    finding.evidence.extend(suspect.step(signal, "the last signal"));
+    finding.evidence.extend(suspect.step(stub, "a stub: did nothing with the handle"));
+    finding.evidence.push(suspect.wait());
+    finding.evidence.sort_by_key(|evidence| evidence.record.map(|record| record.entry.cycle));
+    finding.next = format!("Implement {export}.");
+    Some(finding)
+}

@@ -1,0 +1,120 @@
+//! Three grades of evidence: the first five operations alone, all operations, and the host's list of threads.
+
+use handle_diagnosis::{Confidence, Ended, Layout, ThreadState, show};
+
+use crate::scene::{MS, Scene};
+use crate::scenes::{self, ALL};
+
+/// The same call by call, recorded with the first five operations only.
+fn basic(scene: &mut Scene) {
+    scene.tamper = |snapshot| {
+        let further = |operation: handle_audit::Operation| operation > handle_audit::Operation::Wake;
+        for trail in &mut snapshot.trails {
+            trail.others = handle_audit::EntryList::default();
+            trail.aliases.clear();
+            trail.totals = trail.totals.iter().filter(|(operation, _)| !further(*operation)).collect();
+        }
+        for thread in &mut snapshot.threads {
+            thread.last.retain(|record| !further(record.operation));
+        }
+        for ring in &mut snapshot.losses.rings {
+            ring.folded = ring.folded.iter().filter(|(operation, _)| !further(*operation)).collect();
+        }
+    };
+}
+
+#[test]
+fn five_operations_alone_prove_nothing() {
+    for staged in ALL {
+        for with_list in [true, false] {
+            let mut scene = (staged.stage)();
+            basic(&mut scene);
+            if !with_list {
+                scene.without_threads();
+            }
+            let diagnosis = scene.diagnose();
+            assert!(!diagnosis.grade.further_operations);
+            let most = diagnosis.verdicts.iter().map(|verdict| verdict.confidence).max();
+            assert!(most <= Some(Confidence::Likely), "{}: {:#?}", staged.code, scene.said());
+        }
+    }
+}
+
+#[test]
+fn each_grade_says_what_it_could_not_know() {
+    let mut scene = scenes::never_signalled();
+    assert!(scene.diagnose().blind_spots.is_empty());
+    scene.without_threads();
+    assert_eq!(scene.diagnose().blind_spots.len(), 1);
+    basic(&mut scene);
+    let text = scene.report(&Layout::new(100));
+    assert!(text.contains("only create, signal, wait and wake were recorded"), "{text}");
+    assert!(text.contains("no list of threads"), "{text}");
+}
+
+#[test]
+fn without_satisfied_records_a_wait_counts_only_if_nothing_came_after() {
+    let mut scene = Scene::basic("basic.elf");
+    scene.event(1, 0x1004, "setup").event(1, 0x1008, "setup");
+    // The first wait returned at once, and no record says so.
+    scene.wait(1, 0x1004, "first").wait(1, 0x1008, "second").without_threads();
+    let parked = scene.diagnose().parked;
+    assert_eq!(parked.len(), 1);
+    assert_eq!(parked[0].on, [0x1008]);
+    scene.event(1, 0x100c, "later");
+    assert!(scene.diagnose().parked.is_empty(), "the thread went on");
+}
+
+#[test]
+fn the_host_decides_who_is_parked() {
+    let mut scene = Scene::new("host.elf");
+    scene.event(1, 0x1004, "setup").wait(1, 0x1004, "wait").state(1, ThreadState::Running);
+    let diagnosis = scene.diagnose();
+    assert!(diagnosis.parked.is_empty());
+    assert!(diagnosis.blind_spots[0].contains("its end was not recorded"), "{:?}", diagnosis.blind_spots);
+    scene.parked(1, &[0x1004]);
+    assert_eq!(scene.diagnose().parked.len(), 1);
+}
+
+#[test]
+fn most_verdicts_need_no_list_of_threads() {
+    // A poller is no open wait, and a thread that never ran shows only by its state.
+    let needs_list = ["HT16", "HT20", "HT21"];
+    for staged in ALL.iter().filter(|staged| !needs_list.contains(&staged.code)) {
+        let mut scene = (staged.stage)();
+        scene.without_threads();
+        let said = scene.said();
+        assert!(
+            said[0].starts_with(&format!("{} {}", staged.code, staged.confidence)),
+            "{}: {said:#?}",
+            staged.code
+        );
+    }
+}
+
+#[test]
+fn a_wait_that_only_the_host_knows_is_shown_as_such() {
+    let mut scene = Scene::new("unrecorded_wait.elf");
+    scene.event(1, 0x1004, "setup").parked(1, &[0x1004]);
+    let text = scene.report(&Layout::new(160));
+    assert!(text.contains("the call was not recorded"), "{text}");
+}
+
+#[test]
+fn a_handle_can_be_shown_by_any_of_its_names() {
+    let mut scene = scenes::promise_broken();
+    scene.record(handle_audit::Operation::Alias, 0x1014, 1, "copy", "NtDuplicateObject", 0x2000);
+    let shown = |handle: u32| scene.case(|case| show(case, handle, &Layout::new(80)));
+    assert_eq!(shown(0x2000), shown(0x1014));
+    assert!(shown(0x1014).expect("it is known").contains("load_title"));
+    assert_eq!(shown(0x9999), None);
+    let ghost = scenes::ghost().case(|case| show(case, 0x8201_0060, &Layout::new(80)));
+    assert!(ghost.expect("it is a lead").contains("used and never created"));
+}
+
+#[test]
+fn a_slow_run_is_no_hang() {
+    let mut scene = scenes::victim();
+    scene.ended(Ended::Interrupted).pass(900 * MS);
+    assert_eq!(scene.diagnose().findings(Confidence::Likely).count(), 0, "{:#?}", scene.said());
+}

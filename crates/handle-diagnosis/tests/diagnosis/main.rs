@@ -1,0 +1,10 @@
+//! Verdicts, their near misses, and reports as a user sees them. Every snapshot is folded by a real audit from the
+//! records of a scene.
+
+mod confidence;
+mod golden;
+mod grades;
+mod properties;
+mod scene;
+mod scenes;
+mod verdicts;

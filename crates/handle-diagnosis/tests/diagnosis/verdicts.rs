@@ -1,0 +1,542 @@
+//! Each verdict, and what only looks like it.
+
+use handle_audit::aux::{ApcAux, ThreadEvent, TimerAux, TimerEvent, WaitAux};
+use handle_audit::{HandleKind, Label, Operation};
+use handle_diagnosis::{Confidence, Ended, ThreadState};
+
+use crate::scene::{FOR_EVER, MS, Scene, TIMEOUT};
+use crate::scenes::{self, ALL};
+
+#[test]
+fn each_scene_gets_its_verdict_first() {
+    for staged in ALL {
+        let said = (staged.stage)().said();
+        let first = said.first().map_or("nothing", String::as_str);
+        let start = format!("{} {} ", staged.code, staged.confidence);
+        let end = format!(" {} {:?}", staged.culprit, staged.threads);
+        assert!(first.starts_with(&start) && first.ends_with(&end), "{}: {said:#?}", staged.code);
+    }
+}
+
+#[test]
+fn each_finding_of_a_scene_is_the_only_one() {
+    for staged in ALL {
+        let findings = (staged.stage)().diagnose().findings(Confidence::Likely).count();
+        assert_eq!(findings, usize::from(staged.confidence != "UNKNOWN"), "{}", staged.code);
+    }
+}
+
+/// Asserts that no verdict with this code is a finding.
+fn not_a_finding(scene: &Scene, code: &str) {
+    let diagnosis = scene.diagnose();
+    let wrong = diagnosis.findings(Confidence::Likely).find(|verdict| verdict.id.code() == code);
+    assert!(wrong.is_none(), "{:#?}", scene.said());
+}
+
+fn first_is(scene: &Scene, start: &str) {
+    let said = scene.said();
+    assert!(said.first().is_some_and(|first| first.starts_with(start)), "{start}: {said:#?}");
+}
+
+// HT01
+
+#[test]
+fn a_promise_that_was_kept_is_not_broken() {
+    let mut scene = Scene::new("kept.elf");
+    scene.event(1, 0x1004, "load");
+    scene.record(Operation::Promise, 0x1004, 1, "load", "NtReadFile", 1);
+    scene.record(Operation::Signal, 0x1004, 0, "load", "io_done", 0).take(1, 0x1004, "load");
+    scene.park(1, 0x1004, "load");
+    not_a_finding(&scene, "HT01");
+}
+
+#[test]
+fn a_promise_of_a_call_that_failed_is_none() {
+    let mut scene = Scene::new("failed.elf");
+    scene.event(1, 0x1004, "load");
+    scene.record(Operation::Promise, 0x1004, 1, "load", "NtReadFile", 1);
+    scene.record(Operation::Stub, 0x1004, 1, "load", "NtReadFile", 0xC000_0002);
+    scene.park(1, 0x1004, "load");
+    not_a_finding(&scene, "HT01");
+}
+
+#[test]
+fn a_stub_on_a_handle_that_was_signalled_before_is_a_likely_culprit() {
+    let mut scene = Scene::new("half_stub.elf");
+    scene.event(1, 0x1004, "setup").spawn(1, 2, 0x1008);
+    scene.signal(2, 0x1004, 0, "first").take(1, 0x1004, "receive");
+    scene.record(Operation::Stub, 0x1004, 2, "second", "KeSetEventBoostPriority", 0).exit(2, 0x1008);
+    scene.park(1, 0x1004, "receive");
+    first_is(&scene, "HT01 LIKELY 0x1004 KeSetEventBoostPriority");
+}
+
+#[test]
+fn an_implemented_export_that_forgets_its_event_is_named() {
+    let mut scene = Scene::new("no_event.elf");
+    scene.event(1, 0x1004, "load");
+    scene.record(Operation::Promise, 0x1004, 1, "load", "NtReadFile", 1).park(1, 0x1004, "load");
+    first_is(&scene, "HT01 STRONG 0x1004 NtReadFile");
+}
+
+// HT02
+
+#[test]
+fn a_wait_that_can_give_up_is_no_hang() {
+    let mut scene = Scene::new("patient.elf");
+    let patient = WaitAux { timeout: Some(50_000_000), ..FOR_EVER };
+    scene.event(1, 0x1004, "setup").wait_as(1, 0x1004, "poll", patient).without_threads();
+    scene.ended(Ended::Watchdog);
+    not_a_finding(&scene, "HT02");
+}
+
+#[test]
+fn a_stub_between_create_and_wait_is_the_first_suspect() {
+    let mut scene = Scene::new("enumerate.elf");
+    scene.event(1, 0x1004, "load");
+    scene.record(Operation::Stub, 0x1000, 1, "load", "XamContentCreateEnumerator", 0).park(1, 0x1004, "load");
+    first_is(&scene, "HT02 LIKELY 0x1004 XamContentCreateEnumerator");
+}
+
+#[test]
+fn beside_a_sure_root_the_last_resort_is_a_hint() {
+    let mut scene = scenes::deadlock();
+    scene.event(2, 0x1020, "setup").spawn(1, 4, 0x1024).park(4, 0x1020, "other");
+    let said = scene.said();
+    assert!(said[0].starts_with("HT10 PROVEN"), "{said:#?}");
+    assert!(!said.iter().any(|line| line.starts_with("HT02 LIKELY")), "{said:#?}");
+}
+
+// HT03
+
+#[test]
+fn a_signal_without_effect_is_no_evidence() {
+    let mut scene = Scene::new("already_set.elf");
+    scene.event(1, 0x1004, "setup").spawn(1, 2, 0x1008);
+    scene.signal(2, 0x1004, 0, "tick").take(3, 0x1004, "other");
+    scene.park(1, 0x1004, "wait").record(Operation::Reset, 0x1004, 2, "tick", "NtClearEvent", 0);
+    not_a_finding(&scene, "HT03");
+}
+
+#[test]
+fn a_signal_that_another_thread_took_was_answered() {
+    let mut scene = Scene::new("two_waiters.elf");
+    scene.event(1, 0x1004, "setup").spawn(1, 2, 0x1008).spawn(1, 3, 0x100c);
+    scene.wait(3, 0x1004, "first").park(1, 0x1004, "second");
+    scene.signal(2, 0x1004, 0, "tick").wake(3, 0x1004, "first", "NtSetEvent", 0);
+    not_a_finding(&scene, "HT03");
+}
+
+#[test]
+fn one_member_of_a_wait_for_all_proves_nothing() {
+    let mut scene = scenes::wait_all_partial();
+    scene.signal(2, 0x1004, 1, "loaded");
+    not_a_finding(&scene, "HT03");
+}
+
+#[test]
+fn a_manual_event_lets_all_waiters_go() {
+    let mut scene = Scene::new("manual_as_auto.elf");
+    scene.manual_event(1, 0x1004, "setup").spawn(1, 2, 0x1008).spawn(1, 3, 0x100c);
+    scene.wait(2, 0x1004, "worker").park(3, 0x1004, "worker");
+    scene.signal(1, 0x1004, 0, "go").wake(2, 0x1004, "worker", "NtSetEvent", 0).exit(2, 0x1008);
+    scene.park(1, 0x100c, "join");
+    first_is(&scene, "HT03 PROVEN 0x1004 NtSetEvent");
+    assert_eq!(scene.diagnose().verdicts[0].blocks, [1, 3]);
+}
+
+#[test]
+fn a_thread_that_ended_lets_its_joiner_go() {
+    let mut scene = Scene::new("exit_no_signal.elf");
+    scene.spawn(1, 2, 0x1004).park(1, 0x1004, "join").exit(2, 0x1004);
+    first_is(&scene, "HT03 PROVEN 0x1004 ExTerminateThread");
+}
+
+#[test]
+fn a_signal_that_was_cleared_unseen_should_still_have_woken() {
+    let mut scene = Scene::new("cleared.elf");
+    scene.manual_event(1, 0x1004, "setup").spawn(1, 2, 0x1008).park(1, 0x1004, "wait");
+    scene.signal(2, 0x1004, 0, "tick").record(Operation::Reset, 0x1004, 2, "tick", "NtClearEvent", 1);
+    first_is(&scene, "HT03 PROVEN 0x1004 NtSetEvent");
+}
+
+// HT04
+
+#[test]
+fn a_pulse_that_woke_somebody_is_not_lost() {
+    let mut scene = Scene::new("pulse_met.elf");
+    scene.event(1, 0x1004, "setup").spawn(1, 2, 0x1008).wait(1, 0x1004, "news");
+    scene.record(Operation::Pulse, 0x1004, 2, "announce", "NtPulseEvent", 0);
+    scene.wake(1, 0x1004, "news", "NtPulseEvent", 0).park(1, 0x1004, "news");
+    not_a_finding(&scene, "HT04");
+}
+
+#[test]
+fn a_pulse_that_passes_a_waiter_by_is_lost() {
+    let mut scene = Scene::new("pulse_gap.elf");
+    scene.event(1, 0x1004, "setup").spawn(1, 2, 0x1008).park(1, 0x1004, "news");
+    scene.record(Operation::Pulse, 0x1004, 2, "announce", "NtPulseEvent", 0);
+    first_is(&scene, "HT04 PROVEN 0x1004 NtPulseEvent");
+}
+
+#[test]
+fn a_reset_between_signal_and_wait_loses_the_signal() {
+    let mut scene = Scene::new("reset_late.elf");
+    scene.manual_event(1, 0x1004, "setup").spawn(1, 2, 0x1008).signal(2, 0x1004, 0, "done");
+    scene.record(Operation::Reset, 0x1004, 1, "prepare", "NtClearEvent", 1).park(1, 0x1004, "wait");
+    first_is(&scene, "HT04 PROVEN 0x1004 NtClearEvent");
+}
+
+#[test]
+fn a_reset_after_the_signal_was_taken_is_routine() {
+    let mut scene = Scene::new("routine.elf");
+    scene.manual_event(1, 0x1004, "setup").spawn(1, 2, 0x1008).signal(2, 0x1004, 0, "done");
+    scene.take(1, 0x1004, "wait").record(Operation::Reset, 0x1004, 1, "prepare", "NtClearEvent", 1);
+    scene.park(1, 0x1004, "wait");
+    not_a_finding(&scene, "HT04");
+}
+
+// HT05 and HT18
+
+#[test]
+fn who_had_a_share_is_not_robbed() {
+    let mut scene = Scene::new("fair.elf");
+    scene.semaphore(1, 0x1004, 2, 8, "setup").spawn(1, 2, 0x1008);
+    scene.take(2, 0x1004, "a").take(1, 0x1004, "b").park(1, 0x1004, "b");
+    not_a_finding(&scene, "HT05");
+}
+
+#[test]
+fn a_worker_without_work_in_a_pool_is_not_robbed() {
+    let mut scene = scenes::promise_broken();
+    scene.spawn(1, 4, 0x1020).park(4, 0x1004, "worker");
+    let said = scene.said();
+    assert!(said[0].starts_with("HT01") && !said.iter().any(|line| line.starts_with("HT05")), "{said:#?}");
+}
+
+#[test]
+fn a_signal_of_a_manual_event_is_not_overwritten() {
+    let mut scene = Scene::new("latch.elf");
+    scene.manual_event(1, 0x1004, "setup").spawn(1, 2, 0x1008);
+    scene.signal(2, 0x1004, 0, "open").signal(2, 0x1004, 1, "open");
+    scene.record(Operation::Reset, 0x1004, 2, "shut", "NtClearEvent", 1).park(1, 0x1004, "pass");
+    not_a_finding(&scene, "HT18");
+}
+
+#[test]
+fn a_release_over_the_limit_loses_the_excess() {
+    let mut scene = Scene::new("overflow.elf");
+    scene.semaphore(1, 0x1004, 0, 1, "setup").spawn(1, 2, 0x1008);
+    scene.release(2, 0x1004, 0, 1, "produce").release(2, 0x1004, 1, 1, "produce").exit(2, 0x1008);
+    scene.take(1, 0x1004, "consume").park(1, 0x1004, "consume");
+    first_is(&scene, "HT18 LIKELY 0x1004 NtReleaseSemaphore");
+}
+
+// HT06
+
+#[test]
+fn several_signalled_siblings_are_late_waiters_not_twins() {
+    let mut scene = scenes::wrong_twin();
+    scene.event(1, 0x1010, "make_event").signal(2, 0x1010, 0, "decode_done").park(
+        1,
+        0x1004,
+        "wait_for_decode",
+    );
+    not_a_finding(&scene, "HT06");
+}
+
+// HT07
+
+#[test]
+fn a_signal_to_a_handle_that_nobody_made_is_a_lead_for_a_wait_that_nobody_ends() {
+    let mut scene = Scene::new("astray.elf");
+    scene.event(1, 0x1004, "setup").spawn(1, 2, 0x1008);
+    scene.record(Operation::GhostSignal, 0xdead, 2, "finish", "NtSetEvent", 0).exit(2, 0x1008);
+    scene.park(1, 0x1004, "wait");
+    first_is(&scene, "HT07 LIKELY 0x1004 finish");
+}
+
+#[test]
+fn a_ghost_whose_rounds_are_closed_is_no_finding() {
+    let mut scene = Scene::new("healthy_ghost.elf");
+    scene.take(1, 0x8201_0040, "wait").ended(Ended::Limit).state(1, ThreadState::Running);
+    not_a_finding(&scene, "HT07");
+}
+
+// HT08
+
+#[test]
+fn an_object_with_another_handle_is_still_there() {
+    let mut scene = Scene::new("duplicate.elf");
+    scene.event(1, 0x1004, "setup").spawn(1, 2, 0x1008);
+    scene.record(Operation::Alias, 0x1004, 1, "copy", "NtDuplicateObject", 0x100c).park(1, 0x1004, "wait");
+    scene.record(Operation::Close, 0x1004, 2, "cleanup", "NtClose", 1);
+    not_a_finding(&scene, "HT08");
+}
+
+#[test]
+fn an_object_goes_on_under_its_next_name() {
+    let mut scene = Scene::new("renamed.elf");
+    scene.event(1, 0x1004, "setup").spawn(1, 2, 0x1008);
+    scene.record(Operation::Alias, 0x1004, 1, "copy", "NtDuplicateObject", 0x100c);
+    scene.record(Operation::Promise, 0x1004, 1, "load", "NtReadFile", 9).wait(1, 0x1004, "load");
+    scene.record(Operation::Close, 0x1004, 2, "cleanup", "NtClose", 1);
+    scene.create(2, 0x100c, HandleKind::EVENT_AUTO, 0, "cleanup", "NtClose");
+    scene.record(Operation::Alias, 0x100c, 2, "cleanup", "NtClose", 0x1004).parked(1, &[0x100c]);
+    first_is(&scene, "HT01 STRONG 0x100c NtReadFile");
+    scene.without_threads();
+    first_is(&scene, "HT01 STRONG 0x100c NtReadFile");
+    scene.signal(2, 0x100c, 0, "done").wake(1, 0x100c, "load", "NtSetEvent", 0);
+    assert!(scene.diagnose().parked.is_empty(), "a wait under an earlier name ended under a later one");
+}
+
+#[test]
+fn a_handle_reissued_under_its_waiter_is_a_use_after_close() {
+    let mut scene = Scene::new("stale.elf");
+    scene.event(1, 0x1004, "setup").spawn(1, 2, 0x1008).park(1, 0x1004, "wait");
+    scene.record(Operation::Close, 0x1004, 2, "cleanup", "NtClose", 1).semaphore(2, 0x1004, 0, 4, "reuse");
+    first_is(&scene, "HT08 PROVEN 0x1004 cleanup");
+    scene.without_threads();
+    first_is(&scene, "HT08 PROVEN 0x1004 cleanup");
+}
+
+#[test]
+fn a_signal_after_the_close_is_a_lead() {
+    let mut scene = Scene::new("late_signal.elf");
+    scene.event(1, 0x1004, "setup").event(1, 0x1008, "setup").spawn(1, 2, 0x100c);
+    scene.record(Operation::Close, 0x1008, 1, "cleanup", "NtClose", 0);
+    scene.record(Operation::GhostSignal, 0x1008, 2, "finish", "NtSetEvent", 0).exit(2, 0x100c);
+    scene.park(1, 0x1004, "wait");
+    first_is(&scene, "HT08 LIKELY 0x1004 cleanup");
+}
+
+// HT09 and HT10
+
+#[test]
+fn an_owner_that_released_before_it_ended_is_innocent() {
+    let mut scene = Scene::new("released.elf");
+    scene.mutant(1, 0x1004, "setup").spawn(1, 2, 0x1008).take(2, 0x1004, "work").unlock(2, 0x1004, "work");
+    scene.exit(2, 0x1008).event(1, 0x100c, "setup").park(1, 0x100c, "wait");
+    not_a_finding(&scene, "HT09");
+}
+
+#[test]
+fn a_recursive_owner_owns_until_its_last_release() {
+    let mut scene = Scene::new("recursive.elf");
+    scene.mutant(1, 0x1004, "setup").spawn(1, 2, 0x1008);
+    scene.take(2, 0x1004, "outer").take(2, 0x1004, "inner").unlock(2, 0x1004, "inner").exit(2, 0x1008);
+    scene.park(1, 0x1004, "wait");
+    first_is(&scene, "HT09 PROVEN 0x1004 thread 2");
+}
+
+#[test]
+fn waits_that_can_give_up_are_no_deadlock() {
+    let mut scene = scenes::deadlock();
+    scene.threads.as_mut().expect("a list").iter_mut().for_each(|thread| thread.deadline = Some(u64::MAX));
+    not_a_finding(&scene, "HT10");
+}
+
+#[test]
+fn a_join_can_close_the_circle() {
+    let mut scene = Scene::new("join.elf");
+    let kind = HandleKind::host(Label::from_data("CriticalSection"));
+    scene.create(1, 0x8200_9000, kind, 0, "setup", "RtlInitializeCriticalSection").spawn(1, 2, 0x1008);
+    scene.take(1, 0x8200_9000, "shutdown").park(2, 0x8200_9000, "worker").park(1, 0x1008, "shutdown");
+    first_is(&scene, "HT10 PROVEN");
+    assert_eq!(scene.diagnose().verdicts[0].threads, [1, 2]);
+}
+
+// HT11
+
+#[test]
+fn who_waits_for_a_joiner_of_a_deadlock_is_its_victim() {
+    let diagnosis = scenes::deadlock().diagnose();
+    let victim = diagnosis.verdicts.iter().find(|verdict| verdict.id.code() == "HT11").expect("main is one");
+    assert_eq!((victim.threads.as_slice(), victim.root), ([1].as_slice(), Some(1)));
+    assert_eq!(victim.confidence, Confidence::Proven, "a join and two owners leave no doubt");
+    assert_eq!(diagnosis.verdicts[0].blocks, [1, 2, 3]);
+}
+
+// HT12
+
+#[test]
+fn a_thread_that_never_ran_explains_what_nobody_signals() {
+    let mut scene = Scene::new("asleep.elf");
+    scene.event(1, 0x1004, "setup").thread_made(1, 2, 0x1008).suspended(2).park(1, 0x1004, "wait_for_init");
+    first_is(&scene, "HT12 LIKELY 0x1008 spawn");
+}
+
+#[test]
+fn a_thread_that_ran_was_resumed() {
+    let mut scene = Scene::new("ran.elf");
+    scene.thread_made(1, 2, 0x1004);
+    scene.life(ThreadEvent::Resumed, 0x1004, 1, "go", "NtResumeThread", 0).started(2, 0x1004);
+    scene.event(2, 0x1008, "work").park(2, 0x1008, "work").park(1, 0x1004, "join");
+    not_a_finding(&scene, "HT12");
+}
+
+// HT13
+
+#[test]
+fn a_timer_that_is_not_due_is_alive() {
+    let mut scene = Scene::new("later.elf");
+    scene.create(1, 0x1004, HandleKind::TIMER_AUTO, 0, "setup", "NtCreateTimer");
+    let due = scene.clock + 100_000 * MS;
+    scene.armed(1, 0x1004, "setup", due).park(1, 0x1004, "wait").pass(5000 * MS).ended(Ended::Interrupted);
+    not_a_finding(&scene, "HT13");
+}
+
+#[test]
+fn a_timer_that_was_never_armed_is_dead() {
+    let mut scene = Scene::new("unarmed.elf");
+    scene.create(1, 0x1004, HandleKind::TIMER_AUTO, 0, "setup", "NtCreateTimer");
+    scene.record(Operation::Stub, 0x1004, 1, "arm", "NtSetTimerEx", 0).park(1, 0x1004, "wait");
+    first_is(&scene, "HT13 STRONG 0x1004 NtSetTimerEx");
+}
+
+#[test]
+fn a_periodic_timer_that_fires_once_is_dead() {
+    let mut scene = Scene::new("once.elf");
+    scene.create(1, 0x1004, HandleKind::TIMER_AUTO, 0, "setup", "NtCreateTimer");
+    let due = scene.clock + 10 * MS;
+    let timer = TimerAux { event: TimerEvent::Armed, periodic: true, due };
+    scene.timer(1, 0x1004, "setup", "NtSetTimerEx", timer).wait(1, 0x1004, "tick").pass(10 * MS);
+    scene.timer(0, 0x1004, "host", "timers", TimerAux { event: TimerEvent::Fired, ..timer });
+    scene.wake(1, 0x1004, "tick", "timers", 0).park(1, 0x1004, "tick").pass(400 * MS).ended(Ended::Watchdog);
+    first_is(&scene, "HT13 STRONG 0x1004 NtSetTimerEx");
+}
+
+// HT14
+
+#[test]
+fn an_apc_that_was_delivered_starves_nobody() {
+    let mut scene = scenes::apc_starved();
+    let delivered = ApcAux { delivered: true, kernel: false, target: 1 };
+    scene.record(Operation::Apc, 0x1000, 1, "wait", "NtWaitForSingleObjectEx", delivered.encode());
+    not_a_finding(&scene, "HT14");
+}
+
+#[test]
+fn an_alertable_wait_that_gets_no_apc_accuses_the_kernel() {
+    let mut scene = scenes::apc_starved();
+    scene.alertable(1);
+    first_is(&scene, "HT14 STRONG 0x1004 NtQueueApcThread");
+}
+
+// HT15
+
+#[test]
+fn a_member_with_a_verdict_of_its_own_is_the_root() {
+    let mut scene = Scene::new("all_promised.elf");
+    scene.manual_event(1, 0x1004, "start").manual_event(1, 0x1008, "start").spawn(1, 2, 0x100c);
+    scene.signal(2, 0x1004, 0, "loaded").record(Operation::Promise, 0x1008, 1, "start", "NtReadFile", 4);
+    scene.park_on_several(1, &[0x1004, 0x1008], "wait", true);
+    first_is(&scene, "HT01 STRONG 0x1008 NtReadFile");
+}
+
+#[test]
+fn a_wait_for_any_is_not_partial() {
+    let mut scene = Scene::new("any.elf");
+    scene.manual_event(1, 0x1004, "start").manual_event(1, 0x1008, "start");
+    scene.park_on_several(1, &[0x1004, 0x1008], "wait", false);
+    not_a_finding(&scene, "HT15");
+    first_is(&scene, "HT02 LIKELY");
+}
+
+// HT16
+
+#[test]
+fn a_poll_that_succeeds_now_and_then_is_progress() {
+    let mut scene = scenes::busy_poll();
+    scene.signal(3, 0x1004, 0, "raise").take(2, 0x1004, "poll_gpu");
+    not_a_finding(&scene, "HT16");
+}
+
+#[test]
+fn a_poll_that_nobody_waits_for_is_nobodys_business() {
+    let mut scene = Scene::new("lonely.elf");
+    scene.event(1, 0x1004, "setup");
+    for _ in 0..40 {
+        let poll = WaitAux { timeout: Some(0), ..FOR_EVER };
+        scene.wait_as(1, 0x1004, "poll", poll).pass(MS).satisfied(1, 0x1004, "poll", TIMEOUT);
+    }
+    scene.state(1, ThreadState::Running).ended(Ended::Watchdog);
+    not_a_finding(&scene, "HT16");
+}
+
+// HT17
+
+#[test]
+fn a_short_silence_breaks_no_habit() {
+    let mut scene = Scene::new("steady.elf");
+    scene.event(1, 0x1004, "setup").spawn(1, 2, 0x1008);
+    for _ in 0..20 {
+        scene.wait(1, 0x1004, "tick").pass(16 * MS).signal(2, 0x1004, 0, "tick");
+        scene.wake(1, 0x1004, "tick", "NtSetEvent", 0);
+    }
+    scene.park(1, 0x1004, "tick").pass(40 * MS).state(2, ThreadState::Running).ended(Ended::Watchdog);
+    not_a_finding(&scene, "HT17");
+}
+
+// HT20
+
+#[test]
+fn an_idle_worker_is_never_a_finding_whatever_the_end() {
+    for ended in [Ended::Finished, Ended::Deadlock, Ended::Watchdog, Ended::Interrupted, Ended::Limit] {
+        let mut scene = scenes::idle_by_design();
+        scene.pass(10_000 * MS).ended(ended);
+        assert_eq!(
+            scene.diagnose().findings(Confidence::Likely).count(),
+            0,
+            "{ended:?}: {:#?}",
+            scene.said()
+        );
+    }
+}
+
+#[test]
+fn a_worker_that_main_waits_for_is_not_idle() {
+    let mut scene = scenes::idle_by_design();
+    scene.ended(Ended::Deadlock).record(Operation::Promise, 0x1004, 1, "main", "NtReadFile", 2);
+    scene.park(1, 0x1008, "join");
+    first_is(&scene, "HT01 STRONG 0x1004 NtReadFile");
+}
+
+// HT21 and HT22
+
+#[test]
+fn a_finished_run_without_waits_says_nothing() {
+    let mut scene = Scene::new("done.elf");
+    scene.state(1, ThreadState::Exited).ended(Ended::Finished);
+    assert!(scene.diagnose().verdicts.is_empty());
+}
+
+#[test]
+fn an_untraced_hang_says_how_to_trace_it() {
+    let mut scene = scenes::never_signalled();
+    scene.tamper = |snapshot| *snapshot = handle_audit::Snapshot::default();
+    let verdicts = scene.diagnose().verdicts;
+    assert_eq!(verdicts[0].id.code(), "HT22");
+    assert!(verdicts[0].next.contains("--trace-handles"), "{}", verdicts[0].next);
+}
+
+#[test]
+fn waiters_of_one_object_are_one_finding() {
+    let mut scene = Scene::new("crowd.elf");
+    scene.manual_event(1, 0x1004, "setup");
+    for tid in 2..7 {
+        scene.spawn(1, tid, 0x1008 + 4 * tid).park(tid, 0x1004, "wait_for_go");
+    }
+    scene.park(1, 0x1004, "wait_for_go");
+    let diagnosis = scene.diagnose();
+    let findings: Vec<_> = diagnosis.findings(Confidence::Likely).collect();
+    assert_eq!(findings.len(), 1, "{:#?}", scene.said());
+    assert_eq!(findings[0].blocks, [1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn a_release_that_finds_a_waiter_must_wake_it() {
+    let mut scene = Scene::new("amount.elf");
+    scene.semaphore(1, 0x1004, 0, 8, "setup").spawn(1, 2, 0x1008).park(1, 0x1004, "consume");
+    scene.release(2, 0x1004, 0, 2, "produce");
+    first_is(&scene, "HT03 PROVEN 0x1004 NtReleaseSemaphore");
+}

@@ -1,0 +1,120 @@
+//! `htrail run`: a guest from its file to its report.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use handle_audit::{AuditConfig, HandleAudit, TRACE_HANDLES_VARIABLE, TraceHandles};
+use host_os::InterruptWatch;
+use ppc::Image;
+use xenon_kernel::{FaultInfo, Machine, MachineConfig, Mount, Outcome};
+
+use crate::capture;
+use crate::cli::{MachineOptions, Operations, RunOptions};
+use crate::console::{Console, GuestOutput};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::output;
+use crate::progress::Progress;
+use crate::report;
+use crate::symbols::Names;
+use crate::value::Seed;
+
+/// A run that is over, and what a report on it is made from.
+pub(crate) struct Ran {
+    pub(crate) guest: String,
+    pub(crate) seed: u64,
+    pub(crate) outcome: Outcome,
+    pub(crate) audit: Arc<HandleAudit>,
+    pub(crate) names: Names,
+}
+
+/// Runs a guest and reports.
+pub(crate) fn run(options: &RunOptions) -> Result<Exit, Error> {
+    let trace = trace_handles(options.trace_handles.clone())?;
+    let path = options.guest.as_deref().unwrap_or(Path::new(""));
+    let image = load(path)?;
+    let names = Names::gather(image.symbols.clone(), &options.symbols)?;
+    let guest = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let seed = options.machine.seed.draw();
+    let config = audit_config(&options.machine, trace);
+    let (audit, capture) = capture::begin(config, &options.capture, options.machine.ring_capacity, &names)?;
+    let audit = Arc::new(audit);
+    let console = Arc::new(Console::new(options.report.json));
+    let output = Box::new(GuestOutput(console.clone()));
+    let machine = Machine::new(&image, machine_config(options, seed)?, Some(audit.clone()), output)?;
+
+    let control = machine.control();
+    let watch = InterruptWatch::start(move || control.interrupt())
+        .map_err(|source| Error::System { what: "watch for Ctrl-C", source })?;
+    if options.machine.seed == Seed::Random {
+        console.note(&format!("the seed is {seed}; repeat with --seed {seed}"));
+    }
+    let progress = Progress::show(&console, machine.control());
+    let outcome = machine.run();
+    drop(progress);
+    // Nothing is left to stop but the report.
+    watch.end_on_next();
+
+    let ran = Ran { guest, seed, outcome, audit, names };
+    if let Some(capture) = capture {
+        capture::end(capture, &ran)?;
+    }
+    report::print(&ran, &options.report)
+}
+
+/// What the option says, or else the environment.
+fn trace_handles(option: Option<TraceHandles>) -> Result<TraceHandles, Error> {
+    let variable = match std::env::var(TRACE_HANDLES_VARIABLE) {
+        Ok(value) => Some(value),
+        Err(std::env::VarError::NotPresent) => None,
+        Err(std::env::VarError::NotUnicode(_)) if option.is_some() => None,
+        Err(std::env::VarError::NotUnicode(_)) => return Err(Error::VariableEncoding),
+    };
+    TraceHandles::resolve(option, variable.as_deref()).map_err(Error::Variable)
+}
+
+fn load(path: &Path) -> Result<Image, Error> {
+    let bytes = fs::read(path).map_err(Error::reading(path, "the guest"))?;
+    ppc::load(&bytes).map_err(|source| Error::Guest { path: path.to_owned(), source })
+}
+
+fn audit_config(options: &MachineOptions, trace: TraceHandles) -> AuditConfig {
+    let config = AuditConfig::default().ring_capacity(options.ring_capacity).trace_handles(trace);
+    // A drain thread would make it a matter of luck whether a ring is full.
+    if options.deterministic { config.manual() } else { config }
+}
+
+fn machine_config(options: &RunOptions, seed: u64) -> Result<MachineConfig, Error> {
+    let machine = &options.machine;
+    if let Some(directory) = &machine.mount {
+        fs::read_dir(directory).map_err(Error::reading(directory, "the directory to mount"))?;
+    }
+    Ok(MachineConfig {
+        seed,
+        deterministic: machine.deterministic,
+        max_instructions: machine.max_instructions,
+        watchdog: machine.watchdog,
+        faults: machine.fault.clone(),
+        mount: machine.mount.clone().map(|directory| Mount { directory, writable: machine.mount_writable }),
+        argument: options.arg,
+        self_check: machine.self_check,
+        basic_operations: machine.ops == Operations::Basic,
+        ..MachineConfig::default()
+    })
+}
+
+/// Prints the faults that `--fault` knows.
+pub(crate) fn list_faults() -> Result<Exit, Error> {
+    let call = |fault: &FaultInfo| match fault.what {
+        Some(what) => format!("{}:{what}", fault.name),
+        None => fault.name.to_owned(),
+    };
+    let width = xenon_kernel::faults().iter().map(|fault| call(fault).len()).max().unwrap_or(0);
+    let mut list = String::from("Each can end in @N: from the N-th occasion on.\n");
+    for fault in xenon_kernel::faults() {
+        list += &format!("  {:width$}  {}\n", call(fault), fault.description);
+    }
+    output::write(&list, clap::ColorChoice::Never)?;
+    Ok(Exit::Clean)
+}

@@ -1,0 +1,9 @@
+//! The command as its users see it: arguments in, two streams and an exit code out.
+
+mod bad_input;
+mod elf;
+mod json;
+mod readme;
+mod run;
+mod signals;
+mod support;

@@ -1,0 +1,44 @@
+//! A deterministic run: one OS thread plays all hardware threads, the I/O worker and the timers, in an order that
+//! depends on the seed alone.
+
+use crate::context::Context;
+use crate::kernel::{HOST_RING, IO_RING, Kernel};
+use crate::rng::Rng;
+use crate::scheduler::HARDWARE_THREADS;
+use crate::timeline::Due;
+
+/// Slices are cut to 1, 1/2, ... 1/64 of the configured length, so that interleavings of every grain come up.
+const GRAINS: u32 = 7;
+
+/// Runs until the run ends.
+pub(crate) fn run(kernel: &Kernel, contexts: &mut [Context<'_>]) {
+    let mut rng = Rng::new(kernel.config.seed);
+    while !kernel.is_stopped() {
+        while let Some((key, due)) = kernel.timeline.take_due(kernel.clock.now()) {
+            let ring = if matches!(due, Due::Complete(_)) { IO_RING } else { HOST_RING };
+            contexts[ring].deal_with(key, due);
+            contexts[ring].pump_if_due();
+            kernel.outstanding.subtract();
+        }
+        if !run_one_slice(kernel, contexts, &mut rng) {
+            match kernel.timeline.next() {
+                Some(cycle) => kernel.clock.jump_to(cycle),
+                None => kernel.end(kernel.quiet_end()),
+            }
+        }
+        contexts[HOST_RING].check_watchdog();
+    }
+}
+
+/// Gives a slice to the first hardware thread, from a random one on, that may run something.
+fn run_one_slice(kernel: &Kernel, contexts: &mut [Context<'_>], rng: &mut Rng) -> bool {
+    let first = rng.below(HARDWARE_THREADS as u32) as usize;
+    let budget = (kernel.config.slice >> rng.below(GRAINS)).max(1);
+    for hardware_thread in (0..HARDWARE_THREADS).map(|offset| (first + offset) % HARDWARE_THREADS) {
+        if let Some(thread) = kernel.scheduler.poll(hardware_thread as u8) {
+            contexts[hardware_thread].run_slice(&thread, budget);
+            return true;
+        }
+    }
+    false
+}
