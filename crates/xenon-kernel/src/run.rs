@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::{self, Relaxed};
 
 use handle_audit::aux::ThreadEvent;
 use handle_audit::{Label, label};
-use ppc::{Fault, FaultCause, MemoryFault, Stop};
+use ppc::{EXIT_SENTINEL, Fault, FaultCause, MemoryFault, Stop};
 
 use crate::apc::Returned;
 use crate::context::{By, Context};
@@ -96,9 +96,17 @@ impl Slice<'_, '_> {
         }
     }
 
+    /// Where the guest called from; 0 if the host called the routine that the thread began with.
+    fn caller(&self) -> u32 {
+        match self.body.cpu.lr {
+            EXIT_SENTINEL => 0,
+            lr => lr,
+        }
+    }
+
     fn record_thread(&mut self, source: Label, event: ThreadEvent, count: u32) {
         let Some(object) = self.thread.object() else { return };
-        let by = By { thread: Some(self.thread), lr: self.body.cpu.lr, source };
+        let by = By { thread: Some(self.thread), lr: self.caller(), source };
         self.cx.with_state(&object, |cx, state| {
             state.changed(Change::Thread);
             cx.thread_event(state, by, event, count);
@@ -236,7 +244,7 @@ impl Slice<'_, '_> {
             self.cx.end_wait(&pending.block, Status::THREAD_IS_TERMINATING, source);
         }
         self.body.ended = true;
-        let by = By { thread: Some(self.thread), lr: self.body.cpu.lr, source };
+        let by = By { thread: Some(self.thread), lr: self.caller(), source };
         self.cx.exit_thread(self.thread, &self.body.cpu, by, status);
         After::Gone
     }
