@@ -96,12 +96,6 @@ impl AuditConfig {
         }
     }
 
-    /// Whether recording begins at once.
-    #[must_use]
-    pub fn is_enabled(&self) -> bool {
-        self.enabled
-    }
-
     /// No drain thread: the host calls [`HandleAudit::pump`](crate::HandleAudit::pump).
     #[must_use]
     pub fn manual(mut self) -> Self {

@@ -19,9 +19,6 @@ pub(crate) fn begin(
     names: &Names,
 ) -> Result<(HandleAudit, Option<CaptureWriter>), Error> {
     let Some(path) = &options.trace_out else { return Ok((HandleAudit::new(config)?, None)) };
-    if !config.is_enabled() {
-        return Err(Error::CaptureOfNothing);
-    }
     let mut capture =
         CaptureOptions::new(path).ring_capacity(ring_capacity).max_bytes(options.trace_max_bytes);
     if let Some(directory) = &options.trace_rings {

@@ -31,7 +31,11 @@ pub(crate) struct Ran {
 
 /// Runs a guest and reports.
 pub(crate) fn run(options: &RunOptions) -> Result<Exit, Error> {
+    // Wrong usage comes before files that cannot be used.
     let trace = trace_handles(options.trace_handles.clone())?;
+    if trace == TraceHandles::Off && options.capture.trace_out.is_some() {
+        return Err(Error::CaptureOfNothing);
+    }
     let path = options.guest.as_deref().unwrap_or(Path::new(""));
     let image = load(path)?;
     let names = Names::gather(image.symbols.clone(), &options.symbols)?;

@@ -122,7 +122,18 @@ fn options_that_make_no_sense() {
     misused(&run(&["--fail-on", "maybe"]), &["--fail-on", "hint, likely, strong or proven"]);
     misused(&run(&["--deny", "HT99"]), &["--deny", "HT01 to HT22"]);
     misused(&run(&["--quiet", "--all"]), &["cannot be used with"]);
+    misused(&run(&["--trace-out", "run.htrail"]), &["--trace-out", "--trace-handles"]);
     misused(&ran(htrail().arg("run")), &["GUEST"]);
+}
+
+#[test]
+fn wrong_usage_comes_before_a_file_that_cannot_be_used() {
+    let run = |arguments: &[&str]| htrail().args(["run", "missing.elf"]).args(arguments).output();
+    for arguments in [&["--seed", "dice"][..], &["--trace-handles=x"], &["--trace-out", "run.htrail"]] {
+        assert_eq!(run(arguments).expect("the command starts").status.code(), Some(2), "{arguments:?}");
+    }
+    let mut variable = htrail();
+    misused(&ran(variable.args(["run", "missing.elf"]).env("XENIA_TRACE_HANDLES", "x")), &["item 1"]);
 }
 
 #[test]
