@@ -1,11 +1,14 @@
-//! Ctrl-C and SIGTERM. Nothing here waits for time to pass: each step waits for what the command says.
+//! A run as the person at the terminal sees it: progress, Ctrl-C and SIGTERM. Nothing here waits for time to pass: each
+//! step waits for what the command says.
 
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use serde_json::Value;
 
-use crate::support::guest;
+use crate::support::{guest, run};
 
 /// A guest that runs for hours, and its standard error, to be kept open. When this returns, the command watches for
 /// signals: it names the seed that it drew only after that.
@@ -52,4 +55,42 @@ fn the_second_ctrl_c_ends_it_at_once() {
     reader.read_exact(&mut [0]).expect("a report begins");
     send("INT", &child);
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
+}
+
+#[test]
+fn progress_is_a_line_on_the_terminal_that_goes_again() {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+    let terminal = openpt(flags).expect("a terminal");
+    grantpt(&terminal).and_then(|()| unlockpt(&terminal)).expect("the other end of it");
+    let screen = ioctl_tiocgptpeer(&terminal, flags).expect("the other end of it");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_htrail"))
+        .arg("run")
+        .arg(guest("storm"))
+        .args(["--arg", "0x7fffffff", "--trace-handles"])
+        .stdout(Stdio::null())
+        .stderr(screen)
+        .spawn()
+        .expect("the command starts");
+    let mut terminal = File::from(terminal);
+    let mut shown = String::new();
+    let mut bytes = [0; 4096];
+    let mut interrupted = false;
+    // A terminal whose other end was closed ends in an error, not in an end of file.
+    while let Ok(read @ 1..) = terminal.read(&mut bytes) {
+        shown += &String::from_utf8_lossy(&bytes[..read]);
+        if !interrupted && shown.contains("Ctrl-C ends the run with a report") {
+            interrupted = true;
+            send("INT", &child);
+        }
+    }
+    assert_eq!(child.wait().expect("it ends").code(), Some(3), "{shown}");
+    assert!(shown.contains("instructions") && shown.contains("events"), "{shown}");
+    assert!(shown.ends_with("\r\x1b[2K"), "the line stays: {shown:?}");
+}
+
+#[test]
+fn without_a_terminal_there_is_no_progress() {
+    // Longer than any time between two lines.
+    let ran = run("storm", &["--arg", "0x7fffffff", "--max-instructions", "200000000"]);
+    assert_eq!((ran.exit, ran.err.as_str()), (3, ""));
 }
