@@ -6,12 +6,14 @@ use crate::kernel::{HOST_RING, IO_RING, Kernel};
 use crate::rng::Rng;
 use crate::scheduler::HARDWARE_THREADS;
 use crate::timeline::Due;
+use crate::watchdog::{Halfway, Watchdog};
 
 /// Slices are cut to 1, 1/2, ... 1/64 of the configured length, so that interleavings of every grain come up.
 const GRAINS: u32 = 7;
 
 /// Runs until the run ends.
-pub(crate) fn run(kernel: &Kernel, contexts: &mut [Context<'_>]) {
+pub(crate) fn run(kernel: &Kernel, contexts: &mut [Context<'_>], halfway: Halfway<'_>) {
+    let mut watchdog = Watchdog::new(kernel, halfway);
     let mut rng = Rng::new(kernel.config.seed);
     while !kernel.is_stopped() {
         while let Some((key, due)) = kernel.timeline.take_due(kernel.clock.now()) {
@@ -22,11 +24,11 @@ pub(crate) fn run(kernel: &Kernel, contexts: &mut [Context<'_>]) {
         }
         if !run_one_slice(kernel, contexts, &mut rng) {
             match kernel.timeline.next() {
-                Some(cycle) => kernel.clock.jump_to(cycle),
+                Some(cycle) => kernel.clock.jump_to(watchdog.alarm().map_or(cycle, |alarm| alarm.min(cycle))),
                 None => kernel.end(kernel.quiet_end()),
             }
         }
-        contexts[HOST_RING].check_watchdog();
+        watchdog.check();
     }
 }
 

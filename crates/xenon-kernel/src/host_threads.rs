@@ -1,6 +1,5 @@
 //! The host threads of a run that is not deterministic: six hardware threads, the I/O worker, the timers.
 
-use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 
 use crate::context::Context;
@@ -9,9 +8,10 @@ use crate::outcome::Ended;
 use crate::rng::Rng;
 use crate::scheduler::Next;
 use crate::timeline::Wake;
+use crate::watchdog::{Halfway, Watchdog};
 
 /// Runs until the run ends.
-pub(crate) fn run(kernel: &Kernel, contexts: Vec<Context<'_>>) {
+pub(crate) fn run(kernel: &Kernel, contexts: Vec<Context<'_>>, halfway: Halfway<'_>) {
     thread::scope(|scope| {
         for mut context in contexts {
             let name = match context.ring {
@@ -23,7 +23,7 @@ pub(crate) fn run(kernel: &Kernel, contexts: Vec<Context<'_>>) {
                 let _guard = EndOnPanic(context.kernel);
                 match context.ring {
                     IO_RING => context.work(),
-                    HOST_RING => keep_time(&mut context),
+                    HOST_RING => keep_time(&mut context, halfway),
                     _ => run_hardware_thread(&mut context),
                 }
             };
@@ -69,33 +69,17 @@ fn slice(kernel: &Kernel, rng: &mut Rng) -> u32 {
 }
 
 /// The timer thread: deadlines, timers and the watchdog.
-fn keep_time(context: &mut Context<'_>) {
+fn keep_time(context: &mut Context<'_>, halfway: Halfway<'_>) {
     let kernel = context.kernel;
+    let mut watchdog = Watchdog::new(kernel, halfway);
     loop {
-        let alarm = kernel.config.watchdog.map(|patience| last_progress(kernel).saturating_add(patience));
-        match kernel.timeline.wait_due(|| kernel.clock.now(), alarm) {
+        match kernel.timeline.wait_due(|| kernel.clock.now(), watchdog.alarm()) {
             Wake::Due(key, due) => {
                 context.deal_with(key, due);
                 kernel.settle();
             }
-            Wake::Alarm => context.check_watchdog(),
+            Wake::Alarm => watchdog.check(),
             Wake::Closed => return,
-        }
-    }
-}
-
-/// The cycle of the newest sign of progress on any ring.
-fn last_progress(kernel: &Kernel) -> u64 {
-    kernel.counters.iter().map(|counters| counters.progress.load(Relaxed)).max().unwrap_or(0)
-}
-
-impl Context<'_> {
-    /// Ends the run if there has been no progress for too long.
-    pub(crate) fn check_watchdog(&self) {
-        if let Some(patience) = self.kernel.config.watchdog
-            && self.kernel.clock.now().saturating_sub(last_progress(self.kernel)) >= patience
-        {
-            self.kernel.end(Ended::Watchdog);
         }
     }
 }

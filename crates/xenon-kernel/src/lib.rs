@@ -90,6 +90,7 @@ mod thread;
 mod threads;
 mod timeline;
 mod wait;
+mod watchdog;
 
 pub use clock::CYCLES_PER_SECOND;
 pub use config::{DEFAULT_SLICE, MachineConfig, Mount};

@@ -69,6 +69,17 @@ impl Control {
     pub fn progress(&self) -> Progress {
         progress(&self.0)
     }
+
+    /// Whether the run has ended, or is about to.
+    pub fn is_over(&self) -> bool {
+        self.0.is_stopped()
+    }
+
+    /// Every thread as it is at the moment, without holding up any: one that runs is listed as running, and where it
+    /// is stays unknown.
+    pub fn threads(&self) -> Vec<ThreadInfo> {
+        threads(&self.0)
+    }
 }
 
 impl Machine {
@@ -112,15 +123,21 @@ impl Machine {
 
     /// Runs the guest to its end. When this returns, every record of the run has been made, and all recorders are free.
     pub fn run(self) -> Outcome {
+        self.run_watched(&|| {})
+    }
+
+    /// The same. `halfway` is called when there has been no progress for half of what the watchdog allows: the time for
+    /// a first look at what may be a hang. A thread of the machine calls it, so it must not take long.
+    pub fn run_watched(self, halfway: &(dyn Fn() + Sync)) -> Outcome {
         let began = Instant::now();
         let kernel = &*self.kernel;
         let pumped = self.audit.as_deref().filter(|_| kernel.config.deterministic);
         let context = |(ring, recorder)| Context::new(kernel, ring, recorder).with_pump(pumped);
         let mut contexts: Vec<_> = (0..).zip(self.recorders).map(context).collect();
         if kernel.config.deterministic {
-            deterministic::run(kernel, &mut contexts);
+            deterministic::run(kernel, &mut contexts, halfway);
         } else {
-            host_threads::run(kernel, contexts);
+            host_threads::run(kernel, contexts, halfway);
         }
         kernel.console.finish();
         let progress = progress(kernel);
@@ -186,7 +203,7 @@ fn progress(kernel: &Kernel) -> Progress {
     progress
 }
 
-/// Every thread, once nobody runs any more.
+/// Every thread.
 fn threads(kernel: &Kernel) -> Vec<ThreadInfo> {
     let live = kernel.registry.live_threads();
     let mut all = kernel.registry.ended();
@@ -196,9 +213,12 @@ fn threads(kernel: &Kernel) -> Vec<ThreadInfo> {
 }
 
 impl Kernel {
-    /// What is known of a thread that nobody runs at the moment.
+    /// What is known of a thread.
     fn thread_info(&self, thread: &Thread) -> ThreadInfo {
-        let body = thread.body.locked();
+        let Some(body) = thread.body.try_locked() else {
+            let note = self.thread_note(thread, &Cpu::default());
+            return ThreadInfo { state: ThreadState::Running, stack: Vec::new(), ..note };
+        };
         let mut info = self.thread_note(thread, &body.cpu);
         let waiting = thread.waiting.locked();
         if let Some(block) = &waiting.parked_on {

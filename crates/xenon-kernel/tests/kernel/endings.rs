@@ -1,5 +1,7 @@
 //! How runs end: by a fault, a limit, a watchdog, an interruption.
 
+use std::sync::Mutex;
+
 use xenon_kernel::{
     CYCLES_PER_SECOND, Ended, FaultSpec, Machine, MachineConfig, MachineError, Output, ThreadState,
 };
@@ -142,7 +144,38 @@ fn a_watchdog_ends_a_run_that_only_polls() {
         program.jump_back(main, start);
         // A slice without any kernel call would be progress.
         let config = MachineConfig { deterministic, watchdog: Some(500_000), ..MachineConfig::default() };
-        let run = run_image(&program.image(), config, Trace::Off);
-        assert_eq!(run.outcome.ended, Ended::Watchdog, "deterministic: {deterministic}");
+        let machine = Machine::new(&program.image(), config, None, Box::new(Silent)).expect("it fits");
+        let control = machine.control();
+        let looks = Mutex::new(Vec::new());
+        let outcome = machine.run_watched(&|| {
+            looks
+                .lock()
+                .expect("nobody panics with it")
+                .push((control.progress().cycles, control.threads().len()))
+        });
+        assert_eq!(outcome.ended, Ended::Watchdog, "deterministic: {deterministic}");
+        // The last look came halfway through the silence that ended the run, and saw the one thread.
+        let (cycle, threads) = *looks.lock().expect("nobody panics with it").last().expect("a first look");
+        assert!(cycle + 250_000 <= outcome.cycles, "{cycle} of {}", outcome.cycles);
+        assert_eq!(threads, 1);
     }
+}
+
+#[test]
+fn a_watchdog_spares_a_run_that_is_only_slow() {
+    let mut program = Program::new();
+    let (event, pause) = (program.room(1), program.doubleword(-30_000));
+    let main = program.function();
+    program.call(main, "NtCreateEvent", &[Value(event), Value(0), Value(1), Value(0)]);
+    // Each round is a pause of 150 000 cycles and one sign of progress: more in all than the patience.
+    for _ in 0..8 {
+        program.call(main, "KeDelayExecutionThread", &[Value(1), Value(0), Value(pause)]);
+        program.call(main, "NtSetEvent", &[At(event), Value(0)]);
+        program.call(main, "NtWaitForSingleObjectEx", &[At(event), Value(1), Value(0), Value(0)]);
+    }
+    program.end(main);
+    let config = MachineConfig { deterministic: true, watchdog: Some(200_000), ..MachineConfig::default() };
+    let outcome = run_image(&program.image(), config, Trace::Off).outcome;
+    assert!(matches!(outcome.ended, Ended::Finished { .. }), "{:?}", outcome.ended);
+    assert!(outcome.cycles >= 8 * 150_000, "{}", outcome.cycles);
 }
