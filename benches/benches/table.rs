@@ -16,6 +16,7 @@ use benches::measure::{Candidate, Series, find, in_turns, median};
 use benches::pushers::{
     Audited, Direct, Nothing40, Nothing48, Plain, Pusher, Rdtsc, Rtrb, Stamp, Striped, TID, audit_for, check,
 };
+use benches::report::{self, Hang};
 use benches::runs::{BURST, Bench, HANDLES, all_handles, short_bursts, shuffled_handles, work_alone};
 use benches::workload::{Event, Spread, events, handle};
 use handle_audit::{Operation, label};
@@ -297,11 +298,33 @@ fn beside_a_reader(effort: Effort) -> Vec<Goal> {
     vec![ratio("fold beside a snapshot a millisecond", &series, "read", "alone", Bound::AtMost(1.5))]
 }
 
+fn report_of_a_hang(effort: Effort) -> Vec<Goal> {
+    let hang = Hang::new(report::HANDLES, report::RECORDS);
+    hang.check(&hang.report());
+    let time = || {
+        let begin = Instant::now();
+        std::hint::black_box(hang.report());
+        begin.elapsed().as_secs_f64() * 1e3
+    };
+    let times: Vec<f64> = (0..effort.turns).map(|_| time()).collect();
+    let what = format!("last event to report, {} handles", report::HANDLES);
+    vec![Goal::of_figure(what, median(&times), "ms", Bound::AtMost(200.0))]
+}
+
 fn one_run(effort: Effort) -> Vec<Goal> {
-    [bursts, between_work, bursts_of_twenty, two_producers, fold, sustained_rates, beside_a_reader]
-        .into_iter()
-        .flat_map(|part| part(effort))
-        .collect()
+    [
+        bursts,
+        between_work,
+        bursts_of_twenty,
+        two_producers,
+        fold,
+        sustained_rates,
+        beside_a_reader,
+        report_of_a_hang,
+    ]
+    .into_iter()
+    .flat_map(|part| part(effort))
+    .collect()
 }
 
 /// Of each goal, the median of figure, of what it is held against, and of the value.

@@ -13,6 +13,7 @@ pub mod goals;
 pub mod incumbent;
 pub mod measure;
 pub mod pushers;
+pub mod report;
 pub mod runs;
 pub mod subscribers;
 pub mod workload;
