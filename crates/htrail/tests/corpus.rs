@@ -1,10 +1,13 @@
 //! Scores the diagnosis on the corpus: every case of guests/corpus, with several seeds, against the truth beside it.
 //!
+//! With less evidence than there could be it may say less, but nothing that is wrong.
+//!
+//! `ci/score.sh` runs these tests with more seeds, and keeps the tables in docs/score.md:
+//!
 //! | variable | meaning |
 //! | --- | --- |
-//! | `SCORE_SEEDS` | seeds per case, 2 by default |
-//! | `SCORE_OPTIONS` | further options of `htrail run` for every case, e.g. `--ops basic` |
-//! | `SCORE_TABLE` | where to write the table |
+//! | `SCORE_SEEDS` | seeds per case, 2 by default, 1 with less evidence |
+//! | `SCORE_TABLES` | a directory to write the tables to |
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -34,6 +37,8 @@ struct Answer {
     false_findings: usize,
     /// The top verdict is PROVEN or STRONG and is not the truth.
     overstated: bool,
+    /// The report says that the evidence is incomplete where the answer would be.
+    unknown: bool,
 }
 
 impl Answer {
@@ -78,7 +83,7 @@ impl Case {
         let mut command = Command::new(env!("CARGO_BIN_EXE_htrail"));
         command.current_dir(root()).env_remove("XENIA_TRACE_HANDLES").stdin(Stdio::null());
         command.args(["run", &format!("guests/bin/{}.elf", text(truth, "guest"))]);
-        command.args(["--trace-handles", "--json", "--ring-capacity", "262144", "--seed", &seed.to_string()]);
+        command.args(["--trace-handles", "--json", "--seed", &seed.to_string()]);
         if let Some(argument) = truth["arg"].as_u64() {
             command.args(["--arg", &argument.to_string()]);
         }
@@ -94,6 +99,7 @@ impl Case {
     }
 
     fn judge(&self, report: &Value, exit: Option<i32>) -> Answer {
+        let lossy = report["losses"]["rejected"] != 0;
         let verdicts = report["verdicts"].as_array().expect("verdicts");
         let is_finding =
             |verdict: &&Value| matches!(text(verdict, "confidence"), "PROVEN" | "STRONG" | "LIKELY");
@@ -103,9 +109,12 @@ impl Case {
         let expected = match ended {
             _ if hung || !findings.is_empty() => 1,
             "limit" => 3,
+            _ if lossy => 3,
             _ => 0,
         };
+        let unknown = |verdict: &Value| text(verdict, "id") == "HT22";
         let mut answer = Answer {
+            unknown: verdicts.iter().any(unknown),
             ended: ended == text(&self.truth, "ended"),
             exit: exit == Some(expected),
             ..Answer::default()
@@ -150,6 +159,7 @@ struct Score {
     right: usize,
     verdicts: usize,
     culprits: usize,
+    unknown: usize,
     false_findings: usize,
     overstated: usize,
 }
@@ -160,56 +170,93 @@ impl Score {
         self.right += usize::from(answer.right());
         self.verdicts += usize::from(answer.verdict && answer.handle);
         self.culprits += usize::from(answer.culprit && answer.thread);
+        self.unknown += usize::from(answer.unknown);
         self.false_findings += answer.false_findings;
         self.overstated += usize::from(answer.overstated);
     }
 
     fn row(&self, name: &str) -> String {
         let percent = |count: usize| format!("{:.1} %", 100.0 * count as f64 / self.runs.max(1) as f64);
-        let shares = [self.verdicts, self.culprits, self.right].map(percent).join(" | ");
+        let shares = [self.verdicts, self.culprits, self.right, self.unknown].map(percent).join(" | ");
         format!("| {name} | {} | {shares} | {} | {} |\n", self.runs, self.false_findings, self.overstated)
     }
 }
 
-const HEAD: &str = "| cases | runs | top verdict and handle | culprit and root thread | all right \
-                    | false findings | wrong PROVEN or STRONG |\n| --- | --- | --- | --- | --- | --- | --- |\n";
+const HEAD: &str = "| cases | runs | top verdict and handle | culprit and root thread | all right | HT22 \
+                    | false findings | wrong PROVEN or STRONG |\n\
+                    | --- | --- | --- | --- | --- | --- | --- | --- |\n";
 
-#[test]
-fn the_diagnosis_names_the_truth() {
-    let seeds: u64 =
-        env::var("SCORE_SEEDS").map_or(2, |seeds| seeds.parse().expect("SCORE_SEEDS is a number"));
-    let options = env::var("SCORE_OPTIONS").unwrap_or_default();
+/// The whole corpus, scored.
+struct Scores {
+    findings: Score,
+    healthy: Score,
+    /// One line for each run that is not all right.
+    misses: String,
+}
+
+/// Runs the corpus with further options of `htrail run`, and writes the table `name` if tables are wanted.
+fn score(name: &str, options: &str, seeds: u64) -> Scores {
+    let seeds =
+        env::var("SCORE_SEEDS").map_or(seeds, |seeds| seeds.parse().expect("SCORE_SEEDS is a number"));
     let options: Vec<String> = options.split_whitespace().map(str::to_owned).collect();
-    let (mut findings, mut healthy) = (Score::default(), Score::default());
-    let (mut rows, mut misses) = (String::new(), String::new());
+    let mut scores = Scores { findings: Score::default(), healthy: Score::default(), misses: String::new() };
+    let mut rows = String::new();
     for case in cases() {
         let mut tops: BTreeMap<String, u64> = BTreeMap::new();
-        let mut score = Score::default();
+        let mut of_case = Score::default();
         for seed in 1..=seeds {
             let answer = case.run(seed, &options);
-            score.add(&answer);
-            if case.is_finding() { &mut findings } else { &mut healthy }.add(&answer);
+            of_case.add(&answer);
+            if case.is_finding() { &mut scores.findings } else { &mut scores.healthy }.add(&answer);
             if !answer.right() {
-                misses += &format!("{} seed {seed}: {answer:?}\n", case.name);
+                scores.misses += &format!("{} seed {seed}: {answer:?}\n", case.name);
             }
             *tops.entry(answer.top).or_default() += 1;
         }
         let said: Vec<_> = tops.iter().map(|(top, times)| format!("{top} x {times}")).collect();
-        let truth = text(&case.truth, "verdict");
-        rows +=
-            &format!("| {} | {truth} | {} | {}/{} |\n", case.name, said.join(", "), score.right, score.runs);
+        let (truth, right) = (text(&case.truth, "verdict"), of_case.right);
+        rows += &format!("| {} | {truth} | {} | {right}/{} |\n", case.name, said.join(", "), of_case.runs);
     }
+    let Scores { findings, healthy, .. } = &scores;
     let summary = format!("{HEAD}{}{}", findings.row("with a finding"), healthy.row("healthy"));
-    println!("{summary}\n{misses}");
-    if let Ok(path) = env::var("SCORE_TABLE") {
+    println!("{name}\n{summary}\n{}", scores.misses);
+    if let Ok(directory) = env::var("SCORE_TABLES") {
         let table =
             format!("{summary}\n| case | truth | said | all right |\n| --- | --- | --- | --- |\n{rows}");
-        fs::write(root().join(path), table).expect("the table can be written");
+        fs::write(Path::new(&directory).join(name), table).expect("the table can be written");
     }
-    assert_eq!(healthy.false_findings, 0, "false findings on healthy guests:\n{misses}");
-    assert_eq!(findings.overstated, 0, "PROVEN or STRONG verdicts that are wrong:\n{misses}");
-    if options.is_empty() {
-        let (all, right) = (findings.runs + healthy.runs, findings.right + healthy.right);
-        assert!(right * 100 >= all * 97, "{right} of {all} runs are all right:\n{misses}");
+    scores
+}
+
+impl Scores {
+    /// However little is recorded: nothing is found where nothing is wrong, and nothing wrong is said for sure.
+    fn assert_nothing_overstated(&self) {
+        let misses = &self.misses;
+        assert_eq!(self.healthy.false_findings, 0, "false findings on healthy guests:\n{misses}");
+        assert_eq!(self.findings.overstated, 0, "PROVEN or STRONG verdicts that are wrong:\n{misses}");
     }
+}
+
+/// Rings that lose nothing.
+const ALL: &str = "--ring-capacity 262144";
+
+#[test]
+fn the_diagnosis_names_the_truth() {
+    let scores = score("all", ALL, 2);
+    scores.assert_nothing_overstated();
+    let runs = scores.findings.runs + scores.healthy.runs;
+    let right = scores.findings.right + scores.healthy.right;
+    assert!(right * 100 >= runs * 97, "{right} of {runs} runs are all right:\n{}", scores.misses);
+}
+
+#[test]
+fn the_first_five_operations_alone_overstate_nothing() {
+    score("basic", &format!("{ALL} --ops basic"), 1).assert_nothing_overstated();
+}
+
+#[test]
+fn losses_overstate_nothing() {
+    let scores = score("lossy", "--ring-capacity 8", 1);
+    scores.assert_nothing_overstated();
+    assert!(scores.findings.unknown > 0, "no loss was forced");
 }
