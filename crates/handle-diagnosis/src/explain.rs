@@ -60,6 +60,7 @@ const PROMISE_BROKEN: Explanation = Explanation {
         "The request is completed on a path that forgets the event: an error, a short read, an unknown device.",
         "The event is set before the export returns, and the guest resets it afterwards.",
         "The call queues work for a thread that does not run.",
+        "Several calls share the event, and one of them is not completed: then it is LIKELY.",
     ],
     next: "Implement the export, or let it fail. If it is implemented, follow one request from the call id of the \
            promise to its completion and see where the event is dropped.",
@@ -74,6 +75,7 @@ const NEVER_SIGNALLED: Explanation = Explanation {
         "A stub that takes no handle, but should have started what signals the object.",
         "A callback that the kernel never calls: a timer routine, an APC, a notification.",
         "A thread that should signal is blocked, or never came that far.",
+        "A semaphore that serves as a lock, taken twice by one thread.",
     ],
     next: "Read the function that created the object and find the code that signals it. Then see why it does not run.",
 };
@@ -177,7 +179,7 @@ const DEADLOCK: Explanation = Explanation {
         "A recursive lock that is not counted.",
     ],
     next: "Compare the places where each lock is taken. If the guest's order is sound, check that each release before \
-           the circle was folded: show HANDLE lists them.",
+           the circle was folded: htrail show HANDLE FILE.htrail lists them.",
 };
 
 const VICTIM: Explanation = Explanation {
@@ -202,7 +204,8 @@ const LOST_RESUME: Explanation = Explanation {
 };
 
 const DEAD_TIMER: Explanation = Explanation {
-    means: "A thread waits for a timer that was never armed, was cancelled, or whose time has come without its firing.",
+    means: "A thread waits for a timer that was never armed, was cancelled, or whose time has come without its firing. Also: \
+            one that fired once and was not armed again, which is LIKELY.",
     example: "NtSetTimerEx arms 0x1004 for 20 ms; half a second later it has not fired.",
     causes: &[
         "NtSetTimerEx is a stub.",
@@ -232,7 +235,7 @@ const WAIT_ALL_PARTIAL: Explanation = Explanation {
         "The one loader that is unmet did not finish: look at its own calls.",
         "A wait for all that takes single members as they come, so that they are gone when the last one is ready.",
     ],
-    next: "Look at the unmet members, each for itself: show HANDLE.",
+    next: "Look at the unmet members, each for itself: htrail show HANDLE FILE.htrail.",
 };
 
 const BUSY_POLL: Explanation = Explanation {
@@ -272,7 +275,7 @@ const IDLE_BY_DESIGN: Explanation = Explanation {
             nobody waits for it. It is shown folded, and is not a finding.",
     example: "Eight workers wait for the next job of a finished program.",
     causes: &["None: this is how a pool looks."],
-    next: "Nothing, unless you know that there was work. Then ask why nobody signalled its object: show HANDLE.",
+    next: "Nothing, unless you know that there was work. Then ask why nobody signalled its object: htrail show HANDLE FILE.htrail.",
 };
 
 const NO_SYNC_GAP: Explanation = Explanation {

@@ -1,57 +1,81 @@
-//! Narrowing a diagnosis: by verdict, and on a live run by what two looks agree on.
+//! Leaving verdicts out of a diagnosis: accepted ones, and on a live run what flickers.
 
-use crate::judge::Diagnosis;
-use crate::verdict::{Verdict, VerdictId};
+use crate::judge::{Diagnosis, Parked};
+use crate::rank::Draft;
+use crate::rules::Finding;
+use crate::verdict::VerdictId;
 
 impl Diagnosis {
-    /// Keeps the allowed verdicts, all if none is named, and then drops the denied ones. What a dropped verdict
-    /// explained goes with it; ranks close up.
+    /// Leaves out what somebody accepts, with what it explained; ranks close up.
     #[must_use]
-    pub fn filtered(mut self, allow: &[VerdictId], deny: &[VerdictId]) -> Self {
-        let passes = |id: VerdictId| (allow.is_empty() || allow.contains(&id)) && !deny.contains(&id);
-        self.keep(|verdict| passes(verdict.id));
-        self
-    }
-
-    /// On a live run: keeps only what an earlier look, some guest time ago, said too, of threads that have not moved
-    /// since. What flickers is not a finding.
-    #[must_use]
-    pub fn agreeing_with(mut self, earlier: &Self) -> Self {
-        let unmoved = |tid: u32| {
-            let parked = |diagnosis: &Self| {
-                let parked = diagnosis.parked.iter().find(|parked| parked.tid == tid)?;
-                Some((parked.on.clone(), parked.lr, parked.since))
-            };
-            parked(&self) == parked(earlier)
-        };
-        let moved: Vec<u32> =
-            self.parked.iter().map(|parked| parked.tid).filter(|tid| !unmoved(*tid)).collect();
-        self.keep(|verdict| {
-            let same = |other: &&Verdict| {
-                (other.id, other.handle, other.generation, &other.threads)
-                    == (verdict.id, verdict.handle, verdict.generation, &verdict.threads)
-            };
-            !verdict.id.can_be_finding()
-                || earlier.verdicts.iter().any(|other| same(&other))
-                    && !verdict.threads.iter().any(|tid| moved.contains(tid))
+    pub fn without(mut self, accepted: &[VerdictId]) -> Self {
+        let gone: Vec<usize> = self
+            .verdicts
+            .iter()
+            .filter(|verdict| accepted.contains(&verdict.id))
+            .map(|verdict| verdict.rank)
+            .collect();
+        self.verdicts.retain(|verdict| {
+            !gone.contains(&verdict.rank) && verdict.root.is_none_or(|root| !gone.contains(&root))
         });
-        self
-    }
-
-    fn keep(&mut self, passes: impl Fn(&Verdict) -> bool) {
-        let mut kept: Vec<usize> =
-            self.verdicts.iter().filter(|verdict| passes(verdict)).map(|verdict| verdict.rank).collect();
-        let gone = |rank: &usize| !kept.contains(rank);
-        let orphaned = |verdict: &Verdict| verdict.root.as_ref().is_some_and(gone);
-        let stays: Vec<bool> =
-            self.verdicts.iter().map(|verdict| !gone(&verdict.rank) && !orphaned(verdict)).collect();
-        let mut stay = stays.iter();
-        self.verdicts.retain(|_| stay.next().copied().unwrap_or(false));
-        kept = self.verdicts.iter().map(|verdict| verdict.rank).collect();
+        let kept: Vec<usize> = self.verdicts.iter().map(|verdict| verdict.rank).collect();
         let new_rank = |old: usize| kept.iter().position(|rank| *rank == old).map(|place| place + 1);
         for verdict in &mut self.verdicts {
             verdict.root = verdict.root.and_then(new_rank);
             verdict.rank = new_rank(verdict.rank).unwrap_or(verdict.rank);
         }
+        self
     }
+}
+
+/// What an earlier look at the same run says against a verdict of this one.
+pub(crate) struct Earlier<'e> {
+    pub(crate) look: &'e Diagnosis,
+    /// The parked threads of this look, ascending.
+    pub(crate) now: &'e [Parked],
+}
+
+impl Earlier<'_> {
+    /// Whether the two looks agree on a verdict: of the threads that it is about none has moved, and either nothing was
+    /// recorded of their objects in between, or the earlier look said the same.
+    pub(crate) fn bears_out(&self, draft: &Draft) -> bool {
+        let polls = draft.finding.id == VerdictId::BusyPoll;
+        // A poller moves by its nature: those that wait for it must not have.
+        let threads = if polls { &draft.blocks } else { &draft.finding.threads };
+        let stances: Vec<Stance> = threads.iter().filter_map(|tid| self.stance(*tid)).collect();
+        !stances.is_empty()
+            && !stances.contains(&Stance::Moved)
+            && (!stances.contains(&Stance::Still) && !polls || self.said(&draft.finding))
+    }
+
+    fn said(&self, finding: &Finding) -> bool {
+        self.look.verdicts.iter().any(|verdict| {
+            let handle = Some(finding.handle).filter(|_| verdict.handle.is_some());
+            verdict.id == finding.id && verdict.handle == handle && verdict.generation == finding.generation
+        })
+    }
+
+    /// What became of a thread that was parked then, on what it is parked on now.
+    fn stance(&self, tid: u32) -> Option<Stance> {
+        let of = |parked: &[Parked]| parked.iter().find(|parked| parked.tid == tid).cloned();
+        let (then, now) = (of(&self.look.parked)?, of(self.now)?);
+        if then.on != now.on {
+            return None;
+        }
+        Some(match (then.lr, then.since) == (now.lr, now.since) {
+            true if then.records == now.records => Stance::Untouched,
+            true => Stance::Still,
+            false => Stance::Moved,
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stance {
+    /// In the same call, and nothing was recorded of what it waits for.
+    Untouched,
+    /// In the same call.
+    Still,
+    /// In another call: it was let go in between.
+    Moved,
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use handle_audit::Operation;
 use handle_audit::aux::ThreadEvent;
 
-use crate::history::{History, State};
+use crate::history::{History, Outcome, Round, State, Step};
 use crate::object::{Class, Object};
 use crate::view::{Activity, Blocked, Member, Mode, View};
 
@@ -20,6 +20,8 @@ pub(crate) enum Link {
     Signaller(u64),
     /// It has signalled objects made at the same place.
     SiblingSignaller,
+    /// It took what the object had to give, and has not given it back: a count or an event that serves as a lock.
+    Taker,
     /// It made the object, and nobody ever signalled it.
     Creator,
 }
@@ -36,7 +38,8 @@ impl Link {
             Self::Owner | Self::Join => 0,
             Self::Signaller(_) => 1,
             Self::SiblingSignaller => 2,
-            Self::Creator => 3,
+            Self::Taker => 3,
+            Self::Creator => 4,
         }
     }
 }
@@ -149,25 +152,30 @@ pub(crate) fn open_promise(history: &History) -> Option<usize> {
 /// The thread that should signal, to judge by earlier rounds. One that can still act is preferred: as long as it
 /// can, nobody else is to blame.
 fn expected_signaller(view: &View<'_>, index: usize, history: &History, waiter: u32) -> Option<(u32, Link)> {
-    let own =
-        signallers(history.steps.iter().filter(|step| step.is_signal()).map(|step| step.entry().tid), waiter);
+    let signals = |step: &&Step| step.is_signal() || step.operation() == Operation::Pulse;
+    let own = signallers(history.steps.iter().filter(signals).map(|step| step.entry().tid), waiter);
     if let Some((tid, signals)) = choose(view, &own) {
         return Some((tid, Link::Signaller(signals)));
     }
     let object = &view.objects[index];
-    if !own.is_empty() || object.total(Operation::Signal) > 0 {
+    if !own.is_empty() || object.total(Operation::Signal) + object.total(Operation::Pulse) > 0 {
         return None;
     }
-    let used = |sibling: &&Object<'_>| sibling.total(Operation::Wait) > 0;
-    let records =
-        view.siblings(index).filter(used).take(MAX_SIBLINGS).flat_map(|sibling| sibling.trail.signals.iter());
-    let siblings = signallers(records.map(|record| record.entry.tid), waiter);
-    if let (Some((tid, _)), 1) = (choose(view, &siblings), siblings.len()) {
-        return Some((tid, Link::SiblingSignaller));
+    let siblings: Vec<&Object<'_>> = view.siblings(index).take(MAX_SIBLINGS).collect();
+    let records = siblings.iter().flat_map(|sibling| sibling.trail.signals.iter());
+    let signallers = signallers(records.map(|record| record.entry.tid), waiter);
+    if let (Some((tid, _)), 1) = (choose(view, &signallers), signallers.len()) {
+        // One that can still act, and only ever signalled what nobody waited for, may have the wrong handle.
+        let used = siblings.iter().any(|sibling| sibling.total(Operation::Wait) > 0);
+        if used || view.activity(tid) == Activity::Blocked {
+            return Some((tid, Link::SiblingSignaller));
+        }
     }
-    let creator = history.created.entry.tid;
-    let stuck = creator != waiter && view.activity(creator) == Activity::Blocked;
-    stuck.then_some((creator, Link::Creator))
+    let stuck = |tid: &u32| *tid != waiter && view.activity(*tid) == Activity::Blocked;
+    let creator = Some(history.created.entry.tid).filter(stuck).map(|creator| (creator, Link::Creator));
+    let took = |round: &&Round| round.outcome == Outcome::Took;
+    let taker = history.rounds.iter().rev().find(took).map(|round| round.tid).filter(stuck);
+    taker.filter(|_| history.class.is_consumable()).map(|taker| (taker, Link::Taker)).or(creator)
 }
 
 /// Siblings that are looked at: enough to see a habit, few enough to stay fast when one line makes 100 000 handles.

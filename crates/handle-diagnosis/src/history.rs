@@ -326,10 +326,9 @@ fn disagrees(class: Class, count: Option<u64>, step: &Step) -> bool {
 }
 
 fn after_round(class: Class, count: Option<u64>, outcome: Outcome) -> Option<u64> {
-    let consuming = matches!(class, Class::AutoEvent | Class::AutoTimer | Class::Semaphore);
     match outcome {
-        Outcome::Took if consuming => count.map(|count| count.saturating_sub(1)),
-        Outcome::MayHaveTook if consuming => None,
+        Outcome::Took if class.is_consumable() => count.map(|count| count.saturating_sub(1)),
+        Outcome::MayHaveTook if class.is_consumable() => None,
         _ => count,
     }
 }

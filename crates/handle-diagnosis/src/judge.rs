@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::filter::Earlier;
 use crate::graph::Graph;
 use crate::habit::Habit;
 use crate::input::Case;
@@ -29,6 +30,8 @@ pub struct Parked {
     pub for_ever: bool,
     /// The thread that it needs, and how that is known.
     pub needs: Option<Need>,
+    /// Records ever folded of what it waits for: two looks compare them.
+    pub(crate) records: u64,
 }
 
 /// Why one thread needs another.
@@ -65,22 +68,38 @@ impl Diagnosis {
 /// Makes the diagnosis. Pure: the same case gives the same verdicts. It never panics, whatever the snapshot holds.
 #[must_use]
 pub fn diagnose(case: &Case<'_>) -> Diagnosis {
+    judge(case, None)
+}
+
+/// Makes the diagnosis of a run that is looked at while it goes on, or was until now: only what an earlier look, some
+/// guest time ago, said too, of threads that have not moved since. What flickers is not shown.
+#[must_use]
+pub fn diagnose_live(case: &Case<'_>, earlier: &Diagnosis) -> Diagnosis {
+    judge(case, Some(earlier))
+}
+
+fn judge(case: &Case<'_>, earlier: Option<&Diagnosis>) -> Diagnosis {
     let view = View::new(*case);
     let graph = Graph::new(&view);
     let habits = habits(&view, &graph);
     let roots = Roots::find(&view, &graph, &habits);
+    let parked = system::parked(&view, &graph);
     let bench = Bench { view: &view, graph: &graph, roots: &roots, habits };
     let mut drafts = bench.root_drafts();
     bench.add_pollers(&mut drafts);
     demote_last_resorts(&mut drafts);
+    let mut drafts = merged(drafts);
+    if let Some(look) = earlier {
+        let earlier = Earlier { look, now: &parked };
+        drafts.retain(|draft| earlier.bears_out(draft));
+    }
     drafts.extend(bench.idle());
     drafts.extend(system::gap(&view, &drafts));
     drafts.extend(system::no_gap(&view, &drafts));
-    let mut drafts = merged(drafts);
     drafts.extend(bench.victims(&drafts));
     Diagnosis {
         verdicts: ranked(&view, drafts),
-        parked: system::parked(&view, &graph),
+        parked,
         grade: view.grade,
         blind_spots: system::blind_spots(&view, &graph),
     }
@@ -156,17 +175,15 @@ impl Bench<'_, '_> {
             let waits_for = |from: &u32| self.graph.edges.get(from).is_some_and(|edge| edge.to == tid);
             let weak = |draft: &Draft| {
                 draft.finding.id == VerdictId::NeverSignalled
-                    || draft.root.is_some_and(|root| waits_for(&root))
+                    || draft.root.is_some_and(|root| root == tid || waits_for(&root))
             };
-            let mut blocks: Vec<u32> = self
-                .roots
-                .root_of
-                .iter()
-                .filter(|(_, root)| waits_for(root))
-                .map(|(from, _)| *from)
-                .collect();
+            // Between two polls it is running, and in one it is parked itself: then those that need it lead to it.
+            let needs_it = |(from, root): &(&u32, &u32)| **from != tid && (**root == tid || waits_for(root));
+            let mut blocks: Vec<u32> =
+                self.roots.root_of.iter().filter(needs_it).map(|(from, _)| *from).collect();
             if !drafts.iter().any(|draft| draft.finding.confidence >= Confidence::Strong) {
-                blocks.extend(drafts.iter().filter(|draft| weak(draft)).flat_map(|draft| &draft.blocks));
+                let weak = drafts.iter().filter(|draft| weak(draft)).flat_map(|draft| &draft.blocks);
+                blocks.extend(weak.filter(|from| **from != tid));
             }
             blocks.sort_unstable();
             blocks.dedup();
@@ -176,7 +193,8 @@ impl Bench<'_, '_> {
                 finding = system::insufficient(self.view, finding, &loss);
             }
             if finding.confidence >= Confidence::Likely {
-                drafts.retain(|draft| !weak(draft) || !draft.blocks.iter().all(|from| blocks.contains(from)));
+                let covered = |from: &u32| *from == tid || blocks.contains(from);
+                drafts.retain(|draft| !weak(draft) || !draft.blocks.iter().all(covered));
             }
             drafts.push(Draft::new(finding, Some(tid), blocks, standing.habit));
         }

@@ -23,8 +23,7 @@
 //! # What it does not do
 //!
 //! - It does not see what was not recorded. The blind spots that it can tell are listed with the diagnosis.
-//! - On a live run one diagnosis is a single look: show only what two looks agree on
-//!   ([`Diagnosis::agreeing_with`]).
+//! - On a live run one diagnosis is a single look: [`diagnose_live`] says only what two looks agree on.
 //! - Who *would* have signalled an object that nobody ever signalled is a guess, and is called so.
 //!
 //! # Example
@@ -67,7 +66,7 @@ pub use exit::{ExitCode, exit_code};
 pub use explain::{Explanation, explain, explanation};
 pub use input::{Case, Ended, MAIN_TID, NoSymbols, RunSummary, Symbolize, ThreadInfo, ThreadState};
 pub use json::write_json;
-pub use judge::{Diagnosis, Need, Parked, diagnose};
+pub use judge::{Diagnosis, Need, Parked, diagnose, diagnose_live};
 pub use text::{Layout, evidence_line, report, show};
 pub use verdict::{BadConfidence, BadVerdictId, Confidence, Evidence, Verdict, VerdictId};
 pub use view::Grade;

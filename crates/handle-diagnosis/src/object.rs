@@ -40,6 +40,11 @@ impl Class {
         matches!(self, Self::ManualTimer | Self::AutoTimer)
     }
 
+    /// A wait that is satisfied uses it up.
+    pub(crate) fn is_consumable(self) -> bool {
+        matches!(self, Self::AutoEvent | Self::Semaphore | Self::AutoTimer)
+    }
+
     pub(crate) fn is_event(self) -> bool {
         matches!(self, Self::ManualEvent | Self::AutoEvent)
     }

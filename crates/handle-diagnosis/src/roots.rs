@@ -6,7 +6,7 @@ use crate::graph::{Edge, Graph, Link};
 use crate::habit::Habit;
 use crate::rules::{self, Finding};
 use crate::verdict::{Confidence, VerdictId};
-use crate::view::View;
+use crate::view::{Blocked, View};
 
 /// Every parked thread with its root: itself, or the one that explains it.
 pub(crate) struct Roots {
@@ -22,21 +22,16 @@ pub(crate) struct Roots {
 
 impl Roots {
     pub(crate) fn find(view: &View<'_>, graph: &Graph, habits: &BTreeMap<u32, Habit>) -> Self {
-        let mut findings: BTreeMap<u32, Finding> = BTreeMap::new();
-        let mut followed: BTreeMap<u32, Edge> = BTreeMap::new();
-        for blocked in view.blocked.values() {
-            let finding = rules::best(view, graph, blocked);
-            let edge = graph.edges.get(&blocked.tid).filter(|edge| view.blocked.contains_key(&edge.to));
-            let stands =
-                finding.as_ref().is_some_and(|finding| edge.is_none_or(|edge| outweighs(finding, edge.link)));
-            match edge {
-                Some(edge) if !stands => {
-                    followed.insert(blocked.tid, *edge);
-                }
-                _ => {}
-            }
-            findings.extend(finding.map(|finding| (blocked.tid, finding)));
-        }
+        let say = |blocked: &Blocked| Some((blocked.tid, rules::best(view, graph, blocked)?));
+        let findings: BTreeMap<u32, Finding> = view.blocked.values().filter_map(say).collect();
+        let parked = graph.edges.values().filter(|edge| view.blocked.contains_key(&edge.to));
+        let leads = parked.filter(|edge| {
+            let (own, theirs) = (findings.get(&edge.from), findings.get(&edge.to));
+            let stands = own.is_some_and(|own| outweighs(own, edge.link, theirs));
+            // Who took from a queue owes nothing; who took a lock does, and is known by being stuck with it.
+            !stands && (edge.link != Link::Taker || theirs.is_some_and(is_sure))
+        });
+        let followed = leads.map(|edge| (edge.from, *edge)).collect();
         let mut roots = Self { findings, root_of: BTreeMap::new(), broken: BTreeMap::new(), followed };
         for circle in circles(&roots.followed) {
             roots.open(view, graph, &circle);
@@ -112,22 +107,29 @@ impl Roots {
     }
 }
 
-/// Whether what a thread says by itself explains it better than the thread that it seems to need.
-fn outweighs(finding: &Finding, link: Link) -> bool {
+/// Whether what a thread says by itself explains it better than the thread that it seems to need, given what that one
+/// says.
+fn outweighs(own: &Finding, link: Link, theirs: Option<&Finding>) -> bool {
     use VerdictId::{
         ApcStarved, DeadTimer, Ghost, LostPulse, LostResume, PromiseBroken, SignalledNotWoken, UseAfterClose,
         WrongTwin,
     };
-    if finding.confidence < Confidence::Likely {
+    // Whoever is surely stuck would have helped: a guess about this thread does not stand against that.
+    let stuck = theirs.is_some_and(is_sure);
+    if own.confidence < Confidence::Likely || stuck && own.confidence == Confidence::Likely {
         return false;
     }
-    match finding.id {
+    match own.id {
         SignalledNotWoken | UseAfterClose => true,
-        PromiseBroken | DeadTimer | ApcStarved | LostPulse | Ghost | WrongTwin | LostResume => {
-            !link.is_certain()
-        }
+        // One pulse that was missed is routine where the next one comes.
+        LostPulse => !(link.is_certain() || stuck && matches!(link, Link::Signaller(2..))),
+        PromiseBroken | DeadTimer | ApcStarved | Ghost | WrongTwin | LostResume => !link.is_certain(),
         _ => false,
     }
+}
+
+fn is_sure(finding: &Finding) -> bool {
+    finding.confidence >= Confidence::Strong
 }
 
 /// The circles among edges of which each thread has at most one.

@@ -154,9 +154,9 @@ impl Loss<'_> {
     }
 }
 
-/// `3 signal, 1 wake`.
+/// `3 signals, 1 wake`.
 pub(crate) fn operations(counts: &OperationCounts) -> String {
     let each: Vec<String> =
-        counts.iter().map(|(operation, count)| format!("{} {operation}", words::digits(count))).collect();
+        counts.iter().map(|(operation, count)| words::operations(count, operation)).collect();
     each.join(", ")
 }

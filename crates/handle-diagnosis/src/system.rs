@@ -249,6 +249,7 @@ fn how(view: &View<'_>, edge: &Edge) -> String {
         Link::Join => "has not ended".to_owned(),
         Link::Signaller(signals) => format!("signalled it {} before", words::count(signals, "time")),
         Link::SiblingSignaller => "signals others made at the same place".to_owned(),
+        Link::Taker => "took it and has not given it back".to_owned(),
         Link::Creator => "made it and has not signalled it".to_owned(),
     }
 }
@@ -256,6 +257,7 @@ fn how(view: &View<'_>, edge: &Edge) -> String {
 /// The parked threads for a reader.
 pub(crate) fn parked(view: &View<'_>, graph: &Graph) -> Vec<Parked> {
     let need = |edge: &Edge| Need { tid: edge.to, how: how(view, edge), certain: edge.link.is_certain() };
+    let records = |object: usize| view.objects[object].parts().map(|part| part.totals.total()).sum::<u64>();
     let one = |blocked: &Blocked| Parked {
         tid: blocked.tid,
         on: blocked.members.iter().map(|member| member.handle).collect(),
@@ -263,6 +265,7 @@ pub(crate) fn parked(view: &View<'_>, graph: &Graph) -> Vec<Parked> {
         since: blocked.since(),
         for_ever: blocked.for_ever,
         needs: graph.edges.get(&blocked.tid).map(need),
+        records: blocked.members.iter().filter_map(|member| member.object).map(records).sum(),
     };
     view.blocked.values().map(one).collect()
 }

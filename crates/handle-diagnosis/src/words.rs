@@ -1,5 +1,7 @@
 //! How things are called: threads, objects, places, times, counts. One way for the text and for JSON.
 
+use handle_audit::Operation;
+
 use crate::input::{Case, Symbolize};
 
 /// Cycles of the guest timebase in a millisecond.
@@ -11,10 +13,22 @@ pub(crate) fn count(number: u64, noun: &str) -> String {
     if number == 1 { format!("{number_text} {noun}") } else { format!("{number_text} {}", plural(noun)) }
 }
 
+/// `3 signals`, `1 wake`, `2 satisfied`.
+pub(crate) fn operations(number: u64, operation: Operation) -> String {
+    match operation {
+        Operation::Satisfied => format!("{} satisfied", digits(number)),
+        Operation::GhostSignal => count(number, "ghost signal"),
+        Operation::Thread => count(number, "thread event"),
+        Operation::Timer => count(number, "timer event"),
+        Operation::Apc => count(number, "APC event"),
+        named => count(number, named.name()),
+    }
+}
+
 fn plural(noun: &str) -> String {
     match noun.strip_suffix('y') {
         Some(stem) => format!("{stem}ies"),
-        None if noun.ends_with('h') => format!("{noun}es"),
+        None if noun.ends_with(['h', 's']) => format!("{noun}es"),
         None => format!("{noun}s"),
     }
 }
@@ -125,6 +139,8 @@ mod tests {
         assert_eq!(count(1, "signal"), "1 signal");
         assert_eq!(count(12_345, "entry"), "12 345 entries");
         assert_eq!(count(2, "context switch"), "2 context switches");
+        assert_eq!(operations(2, Operation::Alias), "2 aliases");
+        assert_eq!(operations(2, Operation::Satisfied), "2 satisfied");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use handle_capture::{Ending, Recovered};
-use handle_diagnosis::{Case, Ended, RunSummary, ThreadInfo, diagnose};
+use handle_diagnosis::{Case, Ended, RunSummary, ThreadInfo, diagnose, diagnose_live};
 use ppc::Symbols;
 
 use crate::cli::ReportFileOptions;
@@ -85,7 +85,7 @@ pub(crate) fn report(options: &ReportFileOptions) -> Result<Exit, Error> {
         // What one look at a live run says may be gone at the next.
         thread::sleep(BETWEEN_LOOKS);
         let later = Evidence::read(path, &options.symbols)?;
-        diagnosis = diagnose(&later.case()).agreeing_with(&diagnosis);
+        diagnosis = diagnose_live(&later.case(), &diagnosis);
         return shown(&later, diagnosis, options);
     }
     shown(&evidence, diagnosis, options)

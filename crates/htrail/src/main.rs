@@ -4,6 +4,7 @@
 //! arguments ─▶ cli ─▶ run: image, audit, machine ─▶ outcome, snapshot ─▶ report ─▶ standard output, exit code
 //!                      console ◀─ what the guest prints
 //!                      progress, Ctrl-C ─▶ the machine's control
+//!                      Ctrl-C, watchdog ─▶ a first look, which the report must agree with
 //! a capture ─▶ report, info, export, diff
 //! ```
 //!
@@ -24,6 +25,7 @@ mod evidence;
 mod exit;
 mod explain;
 mod fault;
+mod look;
 mod output;
 mod progress;
 mod report;

@@ -2,7 +2,9 @@
 
 use std::io;
 
-use handle_diagnosis::{Case, Diagnosis, ExitCode, Layout, ThreadInfo, diagnose, exit_code, write_json};
+use handle_diagnosis::{
+    Case, Diagnosis, Ended, ExitCode, Layout, ThreadInfo, diagnose, diagnose_live, exit_code, write_json,
+};
 
 use crate::cli::ReportOptions;
 use crate::error::Error;
@@ -17,12 +19,18 @@ pub(crate) fn print(ran: &Ran, options: &ReportOptions) -> Result<Exit, Error> {
     let run = summary::run_summary(&ran.guest, ran.seed, &ran.outcome, &ran.names);
     let threads: Vec<ThreadInfo> = ran.outcome.threads.iter().map(summary::thread).collect();
     let case = Case::new(&snapshot, &run).with_threads(&threads).with_symbols(&ran.names);
-    show(&case, diagnose(&case), options)
+    // No look is needed to tell what has ended by itself.
+    let stopped = matches!(run.ended, Ended::Watchdog | Ended::Interrupted);
+    let diagnosis = match ran.first_look.as_ref().filter(|_| stopped) {
+        Some(look) => diagnose_live(&case, look),
+        None => diagnose(&case),
+    };
+    show(&case, diagnosis, options)
 }
 
 /// Prints a diagnosis and says how the command ends.
 pub(crate) fn show(case: &Case<'_>, diagnosis: Diagnosis, options: &ReportOptions) -> Result<Exit, Error> {
-    let diagnosis = diagnosis.filtered(&[], &options.allow);
+    let diagnosis = diagnosis.without(&options.allow);
     if options.json {
         output::written(write_json(case, &diagnosis, io::stdout().lock()))?;
     } else {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use handle_audit::{AuditConfig, HandleAudit, TRACE_HANDLES_VARIABLE, TraceHandles};
+use handle_diagnosis::Diagnosis;
 use host_os::InterruptWatch;
 use ppc::Image;
 use xenon_kernel::{FaultInfo, Machine, MachineConfig, Mount, Outcome};
@@ -14,6 +15,7 @@ use crate::cli::{MachineOptions, Operations, RunOptions};
 use crate::console::{Console, GuestOutput};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::look::FirstLook;
 use crate::output;
 use crate::progress::Progress;
 use crate::report;
@@ -27,6 +29,8 @@ pub(crate) struct Ran {
     pub(crate) outcome: Outcome,
     pub(crate) audit: Arc<HandleAudit>,
     pub(crate) names: Names,
+    /// What was seen while it went on, if anybody looked.
+    pub(crate) first_look: Option<Diagnosis>,
 }
 
 /// Runs a guest and reports.
@@ -48,19 +52,20 @@ pub(crate) fn run(options: &RunOptions) -> Result<Exit, Error> {
     let output = Box::new(GuestOutput(console.clone()));
     let machine = Machine::new(&image, machine_config(options, seed)?, Some(audit.clone()), output)?;
 
-    let control = machine.control();
-    let watch = InterruptWatch::start(move || control.interrupt())
+    let look = Arc::new(FirstLook::new(audit.clone(), machine.control()));
+    let on_signal = look.clone();
+    let watch = InterruptWatch::start(move || on_signal.interrupt())
         .map_err(|source| Error::System { what: "watch for Ctrl-C", source })?;
     if options.machine.seed == Seed::Random {
         console.note(&format!("the seed is {seed}; repeat with --seed {seed}"));
     }
     let progress = Progress::show(&console, machine.control());
-    let outcome = machine.run();
+    let outcome = look.run(machine, options.machine.deterministic);
     drop(progress);
     // Nothing is left to stop but the report.
     watch.end_on_next();
 
-    let ran = Ran { guest, seed, outcome, audit, names };
+    let ran = Ran { guest, seed, outcome, audit, names, first_look: look.newest() };
     if let Some(capture) = capture {
         capture::end(capture, &ran)?;
     }

@@ -1,5 +1,7 @@
 //! HT14: an APC is queued for a thread that cannot take it, or that could and did not get it.
 
+use std::collections::VecDeque;
+
 use handle_audit::aux::ApcAux;
 use handle_audit::{Operation, TrailEntry};
 
@@ -10,9 +12,9 @@ use crate::words;
 pub(super) fn starved(suspect: &Suspect<'_, '_>) -> Option<Finding> {
     let tid = suspect.blocked.tid;
     let object = suspect.view.thread_object(tid)?;
-    let records = object.trail.others.held().filter(|record| record.operation == Operation::Apc);
-    let meant = records.filter(|record| ApcAux::decode(record.entry.aux).target == tid);
-    let pending = pending(meant)?;
+    // The newest entries alone: a delivery that was dropped must not make an APC of the oldest ones look pending.
+    let records = object.trail.others.iter().filter(|record| record.operation == Operation::Apc);
+    let pending = pending(records.filter(|record| ApcAux::decode(record.entry.aux).target == tid))?;
     let apc = ApcAux::decode(pending.entry.aux);
     let deliverable = apc.kernel || suspect.blocked.alertable;
     let export = pending.entry.source;
@@ -50,15 +52,18 @@ pub(super) fn starved(suspect: &Suspect<'_, '_>) -> Option<Finding> {
     Some(finding)
 }
 
-/// The oldest APC that was queued and not delivered: they are delivered in order.
+/// The oldest APC that was queued and not delivered. Those of one kind are delivered in order, and kernel APCs do not
+/// wait for user APCs.
 fn pending<'a>(records: impl Iterator<Item = &'a TrailEntry>) -> Option<TrailEntry> {
-    let mut queued = std::collections::VecDeque::new();
+    let mut queued: [VecDeque<TrailEntry>; 2] = Default::default();
     for record in records {
-        if ApcAux::decode(record.entry.aux).delivered {
-            queued.pop_front();
+        let apc = ApcAux::decode(record.entry.aux);
+        let queue = &mut queued[usize::from(apc.kernel)];
+        if apc.delivered {
+            queue.pop_front();
         } else {
-            queued.push_back(*record);
+            queue.push_back(*record);
         }
     }
-    queued.pop_front()
+    queued.iter().filter_map(|queue| queue.front()).min_by_key(|record| record.seq).copied()
 }

@@ -4,7 +4,7 @@ use handle_audit::Operation;
 use handle_audit::aux::{signal_amount, signal_previous};
 
 use crate::graph::open_promise;
-use crate::history::Outcome;
+use crate::history::{History, Outcome, Step};
 use crate::object::Class;
 use crate::rules::{Finding, Known, Suspect};
 use crate::verdict::{Confidence, VerdictId};
@@ -70,20 +70,17 @@ fn jumped_the_queue(suspect: &Suspect<'_, '_>, known: &Known<'_, '_>) -> Option<
 /// HT18: a signal overwrote one that nobody had taken, so two became one.
 pub(super) fn coalesced(suspect: &Suspect<'_, '_>) -> Option<Finding> {
     let known = consumable(suspect)?;
-    let second = known.last_before_wait(|step| step.operation() == Operation::Signal)?;
-    let entry = *known.history.steps[second].entry();
-    let previous = signal_previous(entry.aux);
-    let overwritten = match known.history.class {
-        Class::AutoEvent => previous != 0,
-        Class::Semaphore => u64::from(previous) + u64::from(signal_amount(entry.aux)) > known.history.limit(),
-        _ => false,
-    };
-    let later = known.after_wait(|step| step.is_signal()).is_some();
-    if !overwritten || later {
+    if known.after_wait(|step| step.is_signal()).is_some() {
         return None;
     }
+    let second = known.last_before_wait(|step| overwrites(known.history, step))?;
+    let entry = *known.history.steps[second].entry();
+    let previous = signal_previous(entry.aux);
     let first = known.history.last(second, |step| step.is_signal());
-    let mut finding = suspect.finding(VerdictId::Coalesced, Confidence::Likely);
+    // Where others came through after it, the loss may be one that nobody misses.
+    let newest = known.last_before_wait(|step| step.is_signal()) == Some(second);
+    let confidence = if newest { Confidence::Likely } else { Confidence::Hint };
+    let mut finding = suspect.finding(VerdictId::Coalesced, confidence);
     finding.since = first.map_or(entry.cycle, |first| known.history.steps[first].entry().cycle);
     // The host signals on behalf of a call that was promised the event: that one is to blame, not the host.
     let promise = known.history.last(second, |step| step.operation() == Operation::Promise);
@@ -113,9 +110,20 @@ pub(super) fn coalesced(suspect: &Suspect<'_, '_>) -> Option<Finding> {
     Some(finding)
 }
 
+/// Whether a signal found the object as full as it can be.
+fn overwrites(history: &History, step: &Step) -> bool {
+    let previous = u64::from(signal_previous(step.entry().aux));
+    step.operation() == Operation::Signal
+        && match history.class {
+            Class::AutoEvent => previous != 0,
+            Class::Semaphore => previous + u64::from(signal_amount(step.entry().aux)) > history.limit(),
+            _ => false,
+        }
+}
+
 /// An object whose signals are used up by being taken, with none left and no promise of more.
 fn consumable<'s, 'v, 'a>(suspect: &'s Suspect<'v, 'a>) -> Option<&'s Known<'v, 'a>> {
     let known = suspect.present()?;
-    let class = matches!(known.history.class, Class::AutoEvent | Class::Semaphore | Class::AutoTimer);
-    (class && suspect.blocked.for_ever && open_promise(known.history).is_none()).then_some(known)
+    (known.history.class.is_consumable() && suspect.blocked.for_ever && open_promise(known.history).is_none())
+        .then_some(known)
 }

@@ -21,8 +21,6 @@ pub(crate) fn cycle(view: &View<'_>, graph: &Graph, edges: &[Edge]) -> Option<Fi
     threads.sort_unstable();
     let object = &view.objects[closing.object];
     let created = edges.iter().map(|edge| view.objects[edge.object].created().entry.cycle);
-    let first = edges.iter().min_by_key(|edge| edge.from)?;
-    let hops: Vec<String> = in_order(edges, first.from).iter().map(|edge| hop(view, edge)).collect();
     Some(Finding {
         id: VerdictId::Deadlock,
         confidence: Confidence::Proven,
@@ -30,24 +28,42 @@ pub(crate) fn cycle(view: &View<'_>, graph: &Graph, edges: &[Edge]) -> Option<Fi
         generation: Some(object.trail.generation),
         culprit: Some(format!("thread {}", closing.from)),
         since: created.min().unwrap_or(0),
-        summary: format!(
-            "{} wait for each other: {}.",
-            words::sentence(&words::threads(&view.case, &threads)),
-            hops.join("; ")
-        ),
+        summary: summary(view, edges, &threads),
         evidence: evidence(view, graph, edges),
-        next: format!(
-            "Take them in one order everywhere: compare {}.",
-            words::list(
-                &threads
-                    .iter()
-                    .filter_map(|tid| view.blocked[tid].lr())
-                    .map(|lr| words::place(view.case.symbols, lr))
-                    .collect::<Vec<_>>()
-            )
-        ),
+        next: next(view, edges, &threads),
         threads,
     })
+}
+
+fn summary(view: &View<'_>, edges: &[Edge], threads: &[u32]) -> String {
+    let who = words::sentence(&words::threads(&view.case, threads));
+    match edges {
+        [own] if own.link == Link::Join => format!("{who} waits for its own end."),
+        _ => {
+            let first = threads.first().copied().unwrap_or_default();
+            let hops: Vec<String> = in_order(edges, first).iter().map(|edge| hop(view, edge)).collect();
+            format!("{who} wait for each other: {}.", hops.join("; "))
+        }
+    }
+}
+
+fn next(view: &View<'_>, edges: &[Edge], threads: &[u32]) -> String {
+    let lrs = threads.iter().filter_map(|tid| view.blocked[tid].lr());
+    let mut places: Vec<String> = lrs.map(|lr| words::place(view.case.symbols, lr)).collect();
+    places.dedup();
+    let compare = words::list(&places);
+    match edges {
+        [_] => format!("See how {compare} came to the handle of its own thread."),
+        _ if edges.iter().all(|edge| edge.link == Link::Join) => {
+            format!("See which of these waits should not be there: {compare}.")
+        }
+        _ if places.len() == 1 => {
+            format!(
+                "Take them in one order everywhere: all wait at {compare}, so compare its callers (--all)."
+            )
+        }
+        _ => format!("Take them in one order everywhere: compare {compare}."),
+    }
 }
 
 fn in_order(edges: &[Edge], first: u32) -> Vec<Edge> {

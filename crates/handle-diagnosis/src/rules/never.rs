@@ -14,7 +14,7 @@ const MAX_STUBS: usize = 4;
 
 pub(super) fn signalled(suspect: &Suspect<'_, '_>) -> Option<Finding> {
     let known = suspect.present()?;
-    if !is_untouched(suspect, known) {
+    if !is_untouched(suspect, known) && !is_used_up(suspect, known) {
         return None;
     }
     let stubs = stubs_near(suspect.view, known, suspect.blocked.tid);
@@ -55,15 +55,25 @@ pub(super) fn signalled(suspect: &Suspect<'_, '_>) -> Option<Finding> {
     Some(finding)
 }
 
+/// Born signalled, and what it was born with is gone: a lock that is taken twice.
+fn is_used_up(suspect: &Suspect<'_, '_>, known: &Known<'_, '_>) -> bool {
+    suspect.blocked.for_ever
+        && known.history.class != Class::Other
+        && known.object.total(Operation::Signal) + known.object.total(Operation::Pulse) == 0
+        && is_signallable(known.history.class)
+        && known.state.count == Some(0)
+        && open_promise(known.history).is_none()
+}
+
+fn is_signallable(class: Class) -> bool {
+    matches!(class, Class::ManualEvent | Class::AutoEvent | Class::Semaphore | Class::Other)
+}
+
 /// Waited on for ever, and neither signalled, pulsed, promised nor born signalled.
 pub(super) fn is_untouched(suspect: &Suspect<'_, '_>, known: &Known<'_, '_>) -> bool {
-    let signallable = matches!(
-        known.history.class,
-        Class::ManualEvent | Class::AutoEvent | Class::Semaphore | Class::Other
-    );
     let signals = known.object.total(Operation::Signal) + known.object.total(Operation::Pulse);
     let born_with = known.history.class != Class::Other && known.history.created.entry.aux as u32 != 0;
-    signallable
+    is_signallable(known.history.class)
         && suspect.blocked.for_ever
         && signals == 0
         && !born_with

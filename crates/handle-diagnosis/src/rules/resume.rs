@@ -1,13 +1,14 @@
 //! HT12: a thread was created suspended and never ran, and somebody waits for it.
 
-use handle_audit::Operation;
 use handle_audit::aux::ThreadEvent;
+use handle_audit::{Operation, TrailEntry};
 
 use crate::object::Class;
 use crate::rules::never::is_untouched;
+use crate::rules::stub::stubs_near;
 use crate::rules::{Finding, Suspect};
 use crate::verdict::{Confidence, Evidence, VerdictId};
-use crate::view::Activity;
+use crate::view::{Activity, View};
 use crate::words;
 
 /// The thread itself is waited for.
@@ -19,15 +20,35 @@ pub(super) fn joined(suspect: &Suspect<'_, '_>) -> Option<Finding> {
     never_ran.then(|| lost(suspect, target, Confidence::Proven))
 }
 
-/// Something that nobody signalled is waited for, and a thread that never ran may be the one that should have.
+/// Something that nobody signalled is waited for, and a thread that never ran may be the one that should have: one that
+/// somebody tried to start, or one that belongs to the waiter or to the maker of the object. A stub that they called in
+/// between is the better guess.
 pub(super) fn never_ran(suspect: &Suspect<'_, '_>) -> Option<Finding> {
     let known = suspect.present()?;
     if !is_untouched(suspect, known) {
         return None;
     }
-    let asleep = |tid: &u32| suspect.view.activity(*tid) == Activity::NeverRan;
-    let target = suspect.view.tids().into_iter().find(asleep)?;
-    Some(lost(suspect, target, Confidence::Likely))
+    let view = suspect.view;
+    let asleep: Vec<u32> =
+        view.tids().into_iter().filter(|tid| view.activity(*tid) == Activity::NeverRan).collect();
+    let tried = |tid: &&u32| {
+        view.thread_event(**tid, ThreadEvent::Resumed).is_some() || stub_on(view, **tid).is_some()
+    };
+    let family = [suspect.blocked.tid, known.history.created.entry.tid];
+    let related = |tid: &&u32| {
+        view.thread_object(**tid).is_some_and(|object| family.contains(&object.created().entry.tid))
+    };
+    let target = asleep.iter().find(tried).or_else(|| {
+        let stubbed = !stubs_near(view, known, suspect.blocked.tid).is_empty();
+        asleep.iter().find(related).filter(|_| !stubbed)
+    })?;
+    Some(lost(suspect, *target, Confidence::Likely))
+}
+
+/// The newest call to a stub that named a thread.
+fn stub_on(view: &View<'_>, tid: u32) -> Option<TrailEntry> {
+    let others = &view.thread_object(tid)?.trail.others;
+    others.held().filter(|record| record.operation == Operation::Stub).last().copied()
 }
 
 fn lost(suspect: &Suspect<'_, '_>, target: u32, confidence: Confidence) -> Finding {
@@ -35,9 +56,7 @@ fn lost(suspect: &Suspect<'_, '_>, target: u32, confidence: Confidence) -> Findi
     let handle = view.thread_object(target).map_or(suspect.member.handle, |object| object.handle());
     let created = view.thread_object(target).map(|object| *object.created());
     let resumed = view.thread_event(target, ThreadEvent::Resumed).copied();
-    let stub = view.thread_object(target).and_then(|object| {
-        object.trail.others.held().filter(|record| record.operation == Operation::Stub).last().copied()
-    });
+    let stub = stub_on(view, target);
     let mut finding = suspect.finding(VerdictId::LostResume, confidence);
     finding.handle = handle;
     finding.generation = view.thread_object(target).map(|object| object.trail.generation);

@@ -59,44 +59,47 @@ fn stopped(suspect: &Suspect<'_, '_>, known: &Known<'_, '_>, last: usize) -> Opt
     })?;
     let (arm, entry) = (timer_of(armed), *known.history.steps[armed].entry());
     let due = words::time(arm.due);
-    let (culprit, why, note) = match timer_of(last).event {
+    let mut finding = suspect.finding(VerdictId::DeadTimer, Confidence::Strong);
+    let arms = entry.source;
+    finding.culprit = Some(arms.to_string());
+    let mut next =
+        format!("See that what {arms} arms reaches the host's clock, and fires again if it is periodic.");
+    let (why, note) = match timer_of(last).event {
         TimerEvent::Cancelled => {
             let cancel = known.history.steps[last].entry();
-            (
-                cancel.source.to_string(),
-                format!("which {} cancelled", suspect.thread(cancel.tid)),
-                "cancelled",
-            )
+            finding.culprit = Some(cancel.source.to_string());
+            next = format!("See why {} is called while a thread still waits.", cancel.source);
+            (format!("which {} cancelled", suspect.thread(cancel.tid)), "cancelled")
         }
         TimerEvent::Armed if overdue(suspect, arm.due) => {
-            (entry.source.to_string(), format!("which was due at {due} and did not fire"), "armed")
+            (format!("which was due at {due} and did not fire"), "armed")
         }
-        TimerEvent::Fired
-            if arm.periodic && silent(suspect, known, last, arm.due.saturating_sub(entry.cycle)) =>
-        {
-            (
-                entry.source.to_string(),
-                "a periodic timer that has ceased to fire".to_owned(),
-                "the last time that it fired",
-            )
+        TimerEvent::Fired if arm.periodic => {
+            if !silent(suspect, known, last, arm.due.saturating_sub(entry.cycle)) {
+                return None;
+            }
+            ("a periodic timer that has ceased to fire".to_owned(), "the last time that it fired")
         }
-        _ => return None,
+        // Its end is the last that was asked of it: whether it should have been armed anew is a guess.
+        TimerEvent::Fired => {
+            finding.confidence = Confidence::Likely;
+            finding.culprit = Some(suspect.function(entry.lr));
+            next = format!(
+                "See whether {} is to arm it again, or as a periodic timer.",
+                suspect.place(entry.lr)
+            );
+            ("which fired once and was not armed again".to_owned(), "fired")
+        }
+        TimerEvent::Armed => return None,
     };
-    let mut finding = suspect.finding(VerdictId::DeadTimer, Confidence::Strong);
     finding.since = entry.cycle;
-    finding.culprit = Some(culprit.clone());
     finding.summary = format!("{}, {why}.", suspect.opening());
     finding.evidence.extend(suspect.created());
     finding.evidence.extend(suspect.step(armed, format!("armed, due at {due}")));
     finding.evidence.extend((last != armed).then(|| suspect.step(last, note)).flatten());
     finding.evidence.push(suspect.wait());
     finding.evidence.sort_by_key(|evidence| evidence.record.map(|record| record.seq));
-    finding.next = match timer_of(last).event {
-        TimerEvent::Cancelled => format!("See why {} is called while a thread still waits.", culprit),
-        _ => format!(
-            "See that what {culprit} arms reaches the host's clock, and fires again if it is periodic."
-        ),
-    };
+    finding.next = next;
     Some(finding)
 }
 

@@ -18,8 +18,9 @@ pub(super) fn write(page: &mut Page, case: &Case<'_>, diagnosis: &Diagnosis, ver
         page.labelled("culprit", BOLD, culprit);
     }
     page.labelled("next", BOLD, &verdict.next);
-    let show =
-        verdict.handle.map_or_else(String::new, |handle| format!(", htrail show {}", words::hex(handle)));
+    let show = verdict
+        .handle
+        .map_or_else(String::new, |handle| format!(", htrail show {} FILE.htrail", words::hex(handle)));
     page.labelled("more", DIM, &format!("htrail explain {}{show}", verdict.id));
 }
 
@@ -35,13 +36,18 @@ pub(super) fn brief(page: &mut Page, verdict: &Verdict) {
     }
 }
 
+/// Columns from which on a time line always has its times.
+const WITH_TIMES: usize = 80;
+
 fn time_line(page: &mut Page, case: &Case<'_>, evidence: &[Evidence]) {
     if evidence.is_empty() {
         return;
     }
     let one_handle = evidence.iter().all(|piece| piece.handle == evidence[0].handle);
+    // What happened when is the point of a time line: only the narrowest ones do without.
+    let at = if page.layout.width() < WITH_TIMES { Column::figure("at", 1) } else { Column::kept("at") };
     let mut table = Table::new(&[
-        Column::figure("at", 1),
+        at,
         Column::identifier("tid"),
         Column::identifier("what"),
         Column::identifier("handle"),

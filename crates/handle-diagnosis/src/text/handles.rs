@@ -58,7 +58,7 @@ pub(super) fn write(page: &mut Page, case: &Case<'_>, diagnosis: &Diagnosis) {
     }
     if handles.len() > limit {
         page.gap();
-        hint(page, &format!("and {} more: --all, or htrail show HANDLE", handles.len() - limit));
+        hint(page, &format!("and {} more: --all, or htrail show HANDLE FILE.htrail", handles.len() - limit));
     }
 }
 
@@ -144,20 +144,13 @@ fn trail_of(page: &mut Page, case: &Case<'_>, trail: &HandleAuditTrail, limit: O
 }
 
 fn totals(trail: &HandleAuditTrail) -> String {
-    let main = [(Operation::Signal, "signal"), (Operation::Wait, "wait"), (Operation::Wake, "wake")];
-    let mut parts: Vec<String> =
-        main.iter().map(|(operation, noun)| words::count(trail.totals.get(*operation), noun)).collect();
-    let listed = |operation: Operation| {
-        operation == Operation::Create || main.iter().any(|(other, _)| *other == operation)
-    };
-    parts.extend(
-        trail
-            .totals
-            .iter()
-            .filter(|(operation, _)| !listed(*operation))
-            .map(|(operation, count)| format!("{} {operation}", words::digits(count))),
-    );
-    parts.join(", ")
+    const MAIN: [Operation; 3] = [Operation::Signal, Operation::Wait, Operation::Wake];
+    let main = MAIN.into_iter().map(|operation| (operation, trail.totals.get(operation)));
+    let listed = |operation: &Operation| *operation == Operation::Create || MAIN.contains(operation);
+    let others = trail.totals.iter().filter(|(operation, _)| !listed(operation));
+    let each: Vec<String> =
+        main.chain(others).map(|(operation, count)| words::operations(count, operation)).collect();
+    each.join(", ")
 }
 
 /// The newest records of each of the four lists, in the order of the fold.

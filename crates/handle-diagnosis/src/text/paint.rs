@@ -84,18 +84,18 @@ pub(super) fn width_of(text: &str) -> usize {
     text.chars().count()
 }
 
-/// Breaks a text at spaces into lines of at most `first` columns, then `rest`. A word that is longer than a line is
-/// broken inside, so that nothing is ever lost. At least one line.
+/// Breaks a text at spaces into lines of at most `first` columns, then `rest`; a number stays with the word behind it. A
+/// word that is longer than a line is broken inside, so that nothing is ever lost. At least one line.
 pub(super) fn wrap(text: &str, first: usize, rest: usize) -> Vec<String> {
     let mut lines: Vec<String> = vec![String::new()];
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
+    for word in with_units(text) {
         let room = |lines: &Vec<String>| if lines.len() == 1 { first } else { rest }.max(1);
         let line = lines.last_mut().map_or(0, |line| width_of(line));
         let gap = usize::from(line > 0);
-        if line + gap + width_of(word) <= room(&lines) {
+        if line + gap + width_of(&word) <= room(&lines) {
             let last = lines.len() - 1;
             lines[last].extend((gap > 0).then_some(' '));
-            lines[last] += word;
+            lines[last] += &word;
             continue;
         }
         if line > 0 {
@@ -111,6 +111,25 @@ pub(super) fn wrap(text: &str, first: usize, rest: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+/// The words of a text, each number in one piece with its groups of digits and what it counts.
+fn with_units(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut after_number = false;
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        match words.last_mut() {
+            Some(number) if after_number => {
+                number.push(' ');
+                *number += word;
+            }
+            _ => words.push(word.to_owned()),
+        }
+        after_number =
+            word.trim_start_matches('(').chars().all(|letter| letter.is_ascii_digit() || letter == '.')
+                && word.ends_with(|letter: char| letter.is_ascii_digit());
+    }
+    words
 }
 
 /// The report while it grows.
@@ -158,7 +177,7 @@ impl Page {
     /// `label  text`, the text wrapped in a column of its own.
     pub(super) fn labelled(&mut self, label: &str, style: Style, text: &str) {
         const INDENT: usize = 2;
-        const LABEL: usize = 11;
+        const LABEL: usize = 12;
         let room = self.layout.width - INDENT - LABEL;
         for (index, line) in wrap(text, room, room).iter().enumerate() {
             let label = if index == 0 { label } else { "" };
@@ -190,6 +209,12 @@ mod tests {
         assert_eq!(wrap("one two three", 7, 5), ["one two", "three"]);
         assert_eq!(wrap("a verylongidentifier b", 6, 6), ["a", "verylo", "ngiden", "tifier", "b"]);
         assert_eq!(wrap("", 5, 5), [""]);
+    }
+
+    #[test]
+    fn a_number_stays_with_what_it_counts() {
+        assert_eq!(wrap("8 handles, 0.0 s, seed 1", 15, 15), ["8 handles,", "0.0 s, seed 1"]);
+        assert_eq!(wrap("in all 27 486 records", 14, 14), ["in all", "27 486 records"]);
     }
 
     #[test]

@@ -36,6 +36,11 @@ impl Column {
         Self { title, right: false, drop: None, prose: false }
     }
 
+    /// A figure that is always there.
+    pub(super) const fn kept(title: &'static str) -> Self {
+        Self { title, right: true, drop: None, prose: false }
+    }
+
     /// A figure that can be missed; the highest `drop` goes first.
     pub(super) const fn figure(title: &'static str, drop: u8) -> Self {
         Self { title, right: true, drop: Some(drop), prose: false }

@@ -7,4 +7,5 @@ mod grades;
 mod properties;
 mod scene;
 mod scenes;
+mod traps;
 mod verdicts;

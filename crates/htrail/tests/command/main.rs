@@ -3,7 +3,9 @@
 mod bad_input;
 mod elf;
 mod json;
+mod reading;
 mod readme;
+mod report;
 mod run;
 mod signals;
 mod support;

@@ -46,6 +46,32 @@ fn the_first_signal_ends_the_run_with_a_report() {
 }
 
 #[test]
+fn ctrl_c_on_a_live_hang_names_the_culprit() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_htrail"))
+        .arg("run")
+        .arg(guest("innocent"))
+        .args(["--arg", "5", "--trace-handles", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    // Main went into its read long before the other thread says this.
+    let err = BufReader::new(child.stderr.take().expect("it is piped"));
+    let mut lines = err.lines().map(|line| line.expect("standard error is UTF-8"));
+    assert!(lines.any(|line| line.contains("tick 20")));
+    send("INT", &child);
+    // Its pipe must not fill up, nor close.
+    let rest = std::thread::spawn(move || lines.count());
+    let output = child.wait_with_output().expect("it ends");
+    rest.join().expect("reading does not fail");
+    let document: Value = serde_json::from_slice(&output.stdout).expect("one document");
+    let top = &document["verdicts"][0];
+    assert_eq!(document["run"]["ended"], "interrupted");
+    assert_eq!((&top["id"], &top["culprit"]), (&"HT01".into(), &"NtReadFile".into()), "{top:#}");
+    assert_eq!((&top["confidence"], output.status.code()), (&"STRONG".into(), Some(1)), "{top:#}");
+}
+
+#[test]
 fn the_second_ctrl_c_ends_it_at_once() {
     let (mut reader, writer) = io::pipe().expect("a pipe");
     rustix::pipe::fcntl_setpipe_size(&writer, 4096).expect("a small one");
