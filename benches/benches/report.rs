@@ -12,11 +12,11 @@ fn report_of_a_hang(c: &mut Criterion) {
     let diagnosis = diagnose(&case);
     hang.check(&report(&case, &diagnosis, &Layout::default()));
     let mut group = c.benchmark_group(format!("report/{HANDLES} handles, {RECORDS} records"));
-    group.bench_function("snapshot", |b| b.iter(|| hang.snapshot()));
+    group.bench_function("snapshot", |b| b.iter_with_large_drop(|| hang.snapshot()));
     group.bench_function("diagnosis", |b| b.iter(|| diagnose(&case)));
     group.bench_function("text", |b| b.iter(|| report(&case, &diagnosis, &Layout::default())));
     group.bench_function("JSON", |b| b.iter(|| write_json(&case, &diagnosis, std::io::sink())));
-    group.bench_function("last event to text", |b| b.iter(|| hang.report()));
+    group.bench_function("last event to text", |b| b.iter_with_large_drop(|| hang.report()));
     group.finish();
 }
 

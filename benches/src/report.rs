@@ -80,12 +80,14 @@ impl Hang {
         self.audit.snapshot().expect("the drain lives")
     }
 
-    /// All of it: snapshot, diagnosis, text.
+    /// All of it: snapshot, diagnosis, text. The snapshot is handed on, because freeing it is not on the way to the
+    /// printed report.
     #[must_use]
-    pub fn report(&self) -> String {
+    pub fn report(&self) -> (Snapshot, String) {
         let snapshot = self.snapshot();
         let case = Case::new(&snapshot, &self.run).with_threads(&self.threads);
-        report(&case, &diagnose(&case), &Layout::default())
+        let text = report(&case, &diagnose(&case), &Layout::default());
+        (snapshot, text)
     }
 
     /// Checks that a report names the truth: a fast answer must be the right one.

@@ -9,6 +9,7 @@ use handle_audit::HandleAudit;
 use handle_diagnosis::{Case, Diagnosis, Ended, RunSummary, ThreadInfo, diagnose};
 use xenon_kernel::{CYCLES_PER_SECOND, Control, Machine, Outcome};
 
+use crate::error::Error;
 use crate::summary;
 
 /// Guest time that a run which is to be interrupted goes on between the two looks.
@@ -56,18 +57,20 @@ impl FirstLook {
 
     /// Runs the machine to its end. Halfway through the watchdog's patience comes a look: on a thread of its own, for
     /// the clock of the guest does not wait, or at once where time is made of instructions.
-    pub(crate) fn run(&self, machine: Machine, deterministic: bool) -> Outcome {
+    pub(crate) fn run(&self, machine: Machine, deterministic: bool) -> Result<Outcome, Error> {
         thread::scope(|scope| {
             let (call, calls) = mpsc::channel();
-            scope.spawn(move || calls.iter().for_each(|()| self.take(Ended::Watchdog)));
-            machine.run_watched(&|| {
+            let look = move || calls.iter().for_each(|()| self.take(Ended::Watchdog));
+            let spawned = thread::Builder::new().name("first-look".to_owned()).spawn_scoped(scope, look);
+            spawned.map_err(|source| Error::System { what: "start a thread", source })?;
+            Ok(machine.run_watched(&|| {
                 if deterministic {
                     self.take(Ended::Watchdog);
                 } else {
                     // The other end stays as long as this one.
                     _ = call.send(());
                 }
-            })
+            }))
         })
     }
 

@@ -60,7 +60,7 @@ pub(crate) fn run(options: &RunOptions) -> Result<Exit, Error> {
         console.note(&format!("the seed is {seed}; repeat with --seed {seed}"));
     }
     let progress = Progress::show(&console, machine.control());
-    let outcome = look.run(machine, options.machine.deterministic);
+    let outcome = look.run(machine, options.machine.deterministic)?;
     drop(progress);
     // Nothing is left to stop but the report.
     watch.end_on_next();

@@ -90,10 +90,20 @@ impl TrailStore {
 
     fn read_list(&self, head: &Line, list: usize) -> Option<EntryList> {
         let (total, body) = (self.total(head, list), self.body(head, list));
-        let entry = |number| packed::read(self.bodies.read(body, kept(total), place(number))?);
-        let first = (0..total.min(FIRST_ENTRIES as u64)).map(entry).collect::<Option<_>>()?;
-        let newest = total.saturating_sub(AUDIT_RING_CAPACITY as u64)..total;
-        let last = newest.map(entry).collect::<Option<_>>()?;
+        // Of the length that they keep from the start: a snapshot makes a million of these.
+        let entries = |numbers: Range<u64>| {
+            let mut entries = Vec::with_capacity((numbers.end - numbers.start) as usize);
+            for number in numbers {
+                entries.push(packed::read(self.bodies.read(body, kept(total), place(number))?)?);
+            }
+            Some(entries)
+        };
+        let first = entries(0..total.min(FIRST_ENTRIES as u64))?;
+        let last = if total <= FIRST_ENTRIES as u64 {
+            first.clone()
+        } else {
+            entries(total.saturating_sub(AUDIT_RING_CAPACITY as u64)..total)?
+        };
         EntryList::restore(total, first, last)
     }
 

@@ -2,7 +2,7 @@
 
 use handle_audit::Operation;
 
-use crate::rules::ghost::{FIRST_ADDRESS, unresolved_signal};
+use crate::rules::ghost::{FIRST_ADDRESS, unresolved_signal, went_astray};
 use crate::rules::never::is_untouched;
 use crate::rules::{Finding, Suspect};
 use crate::verdict::{Confidence, VerdictId};
@@ -94,13 +94,7 @@ pub(super) fn signal_went_astray(suspect: &Suspect<'_, '_>) -> Option<Finding> {
     let close = closed(astray.handle)?;
     let mut finding = suspect.finding(VerdictId::UseAfterClose, Confidence::Likely);
     finding.culprit = Some(suspect.function(close.entry.lr));
-    finding.summary = format!(
-        "{}, which nobody signalled, while {} called {} on {}, which was closed by then.",
-        suspect.opening(),
-        suspect.thread(astray.entry.tid),
-        astray.entry.source,
-        words::hex(astray.handle)
-    );
+    finding.summary = went_astray(suspect, &astray, "which was closed by then");
     finding.evidence.extend(suspect.created());
     finding.evidence.push(suspect.wait());
     finding.evidence.push(suspect.record(astray.handle, Some(close), "closed"));

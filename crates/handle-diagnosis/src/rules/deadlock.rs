@@ -1,12 +1,13 @@
 //! HT10: threads wait for each other in a circle of owned objects.
 
 use crate::graph::{Edge, Graph, Link};
+use crate::input::Ended;
 use crate::rules::Finding;
 use crate::verdict::{Confidence, Evidence, VerdictId};
 use crate::view::{Blocked, View};
 use crate::words;
 
-/// A circle of certain edges. Proven if no wait in it can give up; `None` if one can.
+/// A circle of certain edges. Proven if no wait in it can end; `None` if one can give up.
 pub(crate) fn cycle(view: &View<'_>, graph: &Graph, edges: &[Edge]) -> Option<Finding> {
     let blocked: Vec<&Blocked> =
         edges.iter().map(|edge| view.blocked.get(&edge.from)).collect::<Option<_>>()?;
@@ -21,9 +22,11 @@ pub(crate) fn cycle(view: &View<'_>, graph: &Graph, edges: &[Edge]) -> Option<Fi
     threads.sort_unstable();
     let object = &view.objects[closing.object];
     let created = edges.iter().map(|edge| view.objects[edge.object].created().entry.cycle);
+    // While others run, one of them may still queue an APC that ends an alertable wait.
+    let open = blocked.iter().any(|blocked| blocked.alertable) && view.case.run.ended != Ended::Deadlock;
     Some(Finding {
         id: VerdictId::Deadlock,
-        confidence: Confidence::Proven,
+        confidence: if open { Confidence::Strong } else { Confidence::Proven },
         handle: object.handle(),
         generation: Some(object.trail.generation),
         culprit: Some(format!("thread {}", closing.from)),

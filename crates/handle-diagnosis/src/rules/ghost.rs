@@ -69,13 +69,7 @@ pub(super) fn signal_went_astray(suspect: &Suspect<'_, '_>) -> Option<Finding> {
     let astray = unresolved_signal(suspect, |handle| suspect.view.object_index(handle).is_none())?;
     let mut finding = suspect.finding(VerdictId::Ghost, Confidence::Likely);
     finding.culprit = Some(suspect.function(astray.entry.lr));
-    finding.summary = format!(
-        "{}, which nobody signalled, while {} called {} on {}, a handle that nobody made.",
-        suspect.opening(),
-        suspect.thread(astray.entry.tid),
-        astray.entry.source,
-        words::hex(astray.handle)
-    );
+    finding.summary = went_astray(suspect, &astray, "a handle that nobody made");
     finding.evidence.extend(suspect.created());
     finding.evidence.push(suspect.record(
         astray.handle,
@@ -86,6 +80,17 @@ pub(super) fn signal_went_astray(suspect: &Suspect<'_, '_>) -> Option<Finding> {
     finding.next =
         format!("Find where {} took {} from.", suspect.function(astray.entry.lr), words::hex(astray.handle));
     Some(finding)
+}
+
+/// The sentence on a signal that reached nothing.
+pub(super) fn went_astray(suspect: &Suspect<'_, '_>, astray: &ThreadRecord, what: &str) -> String {
+    format!(
+        "{}, which nobody signalled, while {} called {} on {}, {what}.",
+        suspect.opening(),
+        suspect.thread(astray.entry.tid),
+        astray.entry.source,
+        words::hex(astray.handle)
+    )
 }
 
 /// The newest signal since the object was made, among the last records of all threads, that reached nothing.

@@ -219,6 +219,12 @@ impl<'v, 'a> Suspect<'v, 'a> {
         self.record(self.member.handle, self.member.wait, note)
     }
 
+    /// A call to an export that is not implemented.
+    fn stub(&self, stub: &Step) -> Evidence {
+        let note = format!("a stub: returned {}", words::status(stub.entry().aux));
+        self.record(stub.handle, Some(stub.record), note)
+    }
+
     fn record(&self, handle: u32, record: Option<TrailEntry>, note: impl Into<String>) -> Evidence {
         Evidence { handle, record, note: note.into() }
     }

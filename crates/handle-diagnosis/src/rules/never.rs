@@ -35,14 +35,7 @@ pub(super) fn signalled(suspect: &Suspect<'_, '_>) -> Option<Finding> {
     finding.summary =
         format!("{}, which {maker} and nobody ever signalled{in_view_of_stubs}.", suspect.opening());
     finding.evidence.extend(suspect.created());
-    let shown = stubs.iter().take(MAX_STUBS);
-    finding.evidence.extend(shown.map(|stub| {
-        suspect.record(
-            stub.handle,
-            Some(stub.record),
-            format!("a stub: returned {}", words::status(stub.entry().aux)),
-        )
-    }));
+    finding.evidence.extend(stubs.iter().take(MAX_STUBS).map(|stub| suspect.stub(stub)));
     finding.evidence.push(suspect.wait());
     finding.next = match stubs.first() {
         Some(stub) => format!("Implement {}, then run again.", stub.entry().source),

@@ -36,10 +36,7 @@ pub(super) fn broken(suspect: &Suspect<'_, '_>) -> Option<Finding> {
     finding.evidence.extend(
         suspect.step(promise, format!("took it as its completion object, call {}", call.entry().aux)),
     );
-    finding.evidence.extend(stub.map(|stub| {
-        let note = format!("a stub: returned {}", words::status(stub.record.entry.aux));
-        suspect.record(stub.handle, Some(stub.record), note)
-    }));
+    finding.evidence.extend(stub.map(|stub| suspect.stub(&stub)));
     finding.evidence.push(suspect.wait());
     finding.next = match stub {
         Some(_) => format!("Implement {export}, or let it fail: a caller that gets an error does not wait."),

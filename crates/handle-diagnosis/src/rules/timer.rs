@@ -33,13 +33,7 @@ fn never_armed(suspect: &Suspect<'_, '_>, known: &Known<'_, '_>) -> Finding {
     );
     finding.summary = format!("{}, which was never armed.", suspect.opening());
     finding.evidence.extend(suspect.created());
-    finding.evidence.extend(stubs.first().map(|stub| {
-        suspect.record(
-            stub.handle,
-            Some(stub.record),
-            format!("a stub: returned {}", words::status(stub.entry().aux)),
-        )
-    }));
+    finding.evidence.extend(stubs.first().map(|stub| suspect.stub(stub)));
     finding.evidence.push(suspect.wait());
     finding.next = match stubs.first() {
         Some(stub) => format!("Implement {}.", stub.entry().source),

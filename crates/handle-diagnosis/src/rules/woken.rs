@@ -15,7 +15,10 @@ pub(super) fn not(suspect: &Suspect<'_, '_>) -> Option<Finding> {
     if suspect.blocked.mode == Mode::All || suspect.member.wait.is_none() {
         return None;
     }
-    let can_be_had = known.state.count.is_some_and(|count| count > 0);
+    // A signal before the wait may have been taken by a wait that returned at once, or cleared: basic records do not say.
+    let readable =
+        suspect.view.grade.further_operations || known.after_wait(|step| step.is_signal()).is_some();
+    let can_be_had = readable && known.state.count.is_some_and(|count| count > 0);
     let signal = if can_be_had { known.after_wait(|step| step.is_signal()) } else { unanswered(known) };
     let confidence = if signal.is_some() { Confidence::Proven } else { Confidence::Strong };
     if !can_be_had && signal.is_none() {

@@ -113,21 +113,27 @@ pub(super) fn wrap(text: &str, first: usize, rest: usize) -> Vec<String> {
     lines
 }
 
-/// The words of a text, each number in one piece with its groups of digits and what it counts.
+/// The words of a text, each number in one piece with its groups of digits and what it counts, or with the thread that it
+/// names.
 fn with_units(text: &str) -> Vec<String> {
+    let is_number = |word: &str| {
+        let bare = word.trim_start_matches('(');
+        bare.ends_with(|last: char| last.is_ascii_digit())
+            && bare.chars().all(|letter| letter.is_ascii_digit() || letter == '.')
+    };
     let mut words: Vec<String> = Vec::new();
-    let mut after_number = false;
+    let (mut after_number, mut after_thread) = (false, false);
     for word in text.split(' ').filter(|word| !word.is_empty()) {
+        let names = after_thread && word.starts_with(|first: char| first.is_ascii_digit());
         match words.last_mut() {
-            Some(number) if after_number => {
-                number.push(' ');
-                *number += word;
+            Some(before) if after_number || names => {
+                before.push(' ');
+                *before += word;
             }
             _ => words.push(word.to_owned()),
         }
-        after_number =
-            word.trim_start_matches('(').chars().all(|letter| letter.is_ascii_digit() || letter == '.')
-                && word.ends_with(|letter: char| letter.is_ascii_digit());
+        after_number = !names && is_number(word);
+        after_thread = word.eq_ignore_ascii_case("thread");
     }
     words
 }
@@ -215,6 +221,7 @@ mod tests {
     fn a_number_stays_with_what_it_counts() {
         assert_eq!(wrap("8 handles, 0.0 s, seed 1", 15, 15), ["8 handles,", "0.0 s, seed 1"]);
         assert_eq!(wrap("in all 27 486 records", 14, 14), ["in all", "27 486 records"]);
+        assert_eq!(wrap("by thread 2 itself", 9, 9), ["by", "thread 2", "itself"]);
     }
 
     #[test]

@@ -118,3 +118,14 @@ fn a_slow_run_is_no_hang() {
     scene.ended(Ended::Interrupted).pass(900 * MS);
     assert_eq!(scene.diagnose().findings(Confidence::Likely).count(), 0, "{:#?}", scene.said());
 }
+
+#[test]
+fn without_resets_and_satisfied_records_an_old_signal_is_not_unanswered() {
+    let mut scene = Scene::basic("cleared.elf");
+    scene.manual_event(1, 0x1004, "setup").spawn(1, 2, 0x1008).signal(2, 0x1004, 0, "done");
+    // It was cleared here, and no record says so.
+    scene.park(1, 0x1004, "wait").state(2, ThreadState::Exited);
+    assert!(!scene.said().iter().any(|line| line.starts_with("HT03")), "{:#?}", scene.said());
+    scene.signal(2, 0x1004, 0, "again");
+    assert!(scene.said()[0].starts_with("HT03 LIKELY"), "{:#?}", scene.said());
+}

@@ -7,5 +7,6 @@ mod grades;
 mod properties;
 mod scene;
 mod scenes;
+mod threads;
 mod traps;
 mod verdicts;
