@@ -1,5 +1,6 @@
 //! The guest's paths on the host: `game:\` and `d:\` lead into the mounted directory, and never out of it.
 
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::path::{Component, Path, PathBuf};
 
@@ -45,12 +46,21 @@ pub(crate) fn open(
 }
 
 fn open_below(mount: &Mount, below: &str, disposition: Disposition, write: bool) -> Result<File, Status> {
+    let disposition = match disposition {
+        // A file that is there is opened, also where none can be made.
+        Disposition::OpenIf if !mount.writable => Disposition::Open,
+        other => other,
+    };
     let changes = write || disposition != Disposition::Open;
     if changes && !mount.writable {
         return Err(Status::ACCESS_DENIED);
     }
     let root = mount.directory.canonicalize().map_err(|error| status_of(error.kind()))?;
     let path = host_path(&root, below)?;
+    if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        // To open a pipe would wait for whoever is at its other end.
+        return Err(Status::ACCESS_DENIED);
+    }
     let mut options = OpenOptions::new();
     options.read(true).write(changes);
     match disposition {
@@ -68,9 +78,7 @@ fn open_below(mount: &Mount, below: &str, disposition: Disposition, write: bool)
             options.create(true).truncate(true);
         }
     }
-    let file = options.open(path).map_err(|error| status_of(error.kind()))?;
-    let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
-    if is_file { Ok(file) } else { Err(Status::ACCESS_DENIED) }
+    options.open(path).map_err(|error| status_of(error.kind()))
 }
 
 /// The host's path, refused if it could leave `root`: by its words, or through a link on the way.
@@ -80,12 +88,25 @@ fn host_path(root: &Path, below: &str) -> Result<PathBuf, Status> {
     if !stays || below.contains('\0') {
         return Err(Status::ACCESS_DENIED);
     }
-    let path = root.join(relative);
-    let existing = path.ancestors().find_map(|part| part.canonicalize().ok());
-    match existing {
+    let path = relative.components().fold(root.to_owned(), |path, part| entry(path, part.as_os_str()));
+    // A link that leads nowhere yet is there all the same: to make a file through it would make it elsewhere.
+    let existing = path.ancestors().find(|part| part.symlink_metadata().is_ok());
+    match existing.and_then(|part| part.canonicalize().ok()) {
         Some(existing) if existing.starts_with(root) => Ok(path),
         _ => Err(Status::ACCESS_DENIED),
     }
+}
+
+/// `name` in `directory`: as it stands there, else the first entry that differs in case alone, as the console's file
+/// system does not tell cases apart.
+fn entry(directory: PathBuf, name: &OsStr) -> PathBuf {
+    let exact = directory.join(name);
+    if exact.symlink_metadata().is_ok() {
+        return exact;
+    }
+    let entries = std::fs::read_dir(&directory).into_iter().flatten().flatten();
+    let same = entries.filter(|entry| entry.file_name().eq_ignore_ascii_case(name));
+    same.map(|entry| entry.path()).min().unwrap_or(exact)
 }
 
 #[cfg(test)]
@@ -111,7 +132,9 @@ mod tests {
     #[test]
     fn reads_what_is_on_the_mount() {
         let (_outside, mount) = mount(false);
-        for path in ["game:\\maps\\one.dat", "GAME:/maps/one.dat", "\\??\\D:\\maps\\one.dat"] {
+        for path in
+            ["game:\\maps\\one.dat", "GAME:/maps/one.dat", "\\??\\D:\\maps\\one.dat", "game:\\Maps\\ONE.dat"]
+        {
             let file = open(Some(&mount), path, Disposition::Open, false).expect("it is on the mount");
             let mut text = String::new();
             file.expect("it exists").read_to_string(&mut text).expect("it can be read");
@@ -132,13 +155,20 @@ mod tests {
 
     #[test]
     fn nothing_leads_out_of_it() {
-        let (_outside, mount) = mount(true);
+        let (outside, mount) = mount(true);
+        let mut paths = vec!["game:\\..\\secret", "game:\\maps\\..\\..\\secret", "game:\\maps", "game:\\"];
         #[cfg(unix)]
-        std::os::unix::fs::symlink("../secret", mount.directory.join("link")).expect("a link");
-        for path in ["game:\\..\\secret", "game:\\maps\\..\\..\\secret", "game:\\link", "game:\\maps"] {
-            let refused = open(Some(&mount), path, Disposition::Open, false);
-            assert_eq!(status(refused), Some(Err(Status::ACCESS_DENIED)), "{path}");
+        for (link, target) in [("link", "../secret"), ("new", "../made"), ("up", "..")] {
+            std::os::unix::fs::symlink(target, mount.directory.join(link)).expect("a link");
+            paths.extend(["game:\\link", "game:\\new", "game:\\up\\made", "game:\\UP\\secret"]);
         }
+        for path in paths {
+            for (disposition, write) in [(Disposition::Open, false), (Disposition::OpenIf, true)] {
+                let refused = open(Some(&mount), path, disposition, write);
+                assert_eq!(status(refused), Some(Err(Status::ACCESS_DENIED)), "{path}");
+            }
+        }
+        assert!(!outside.path().join("made").exists(), "nothing was made there either");
     }
 
     #[test]
@@ -148,6 +178,10 @@ mod tests {
             let refused = open(Some(&read_only), "game:\\new", disposition, write);
             assert_eq!(status(refused), Some(Err(Status::ACCESS_DENIED)));
         }
+        let there = open(Some(&read_only), "game:\\maps\\one.dat", Disposition::OpenIf, false);
+        assert_eq!(status(there), Some(Ok(())), "it need not be made");
+        let missing = open(Some(&read_only), "game:\\new", Disposition::OpenIf, false);
+        assert_eq!(status(missing), Some(Err(Status::OBJECT_NAME_NOT_FOUND)), "and is not");
         let (_outside, writable) = mount(true);
         let made = open(Some(&writable), "game:\\new", Disposition::Create, true);
         assert_eq!(status(made), Some(Ok(())));
