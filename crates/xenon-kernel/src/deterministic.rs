@@ -16,13 +16,8 @@ pub(crate) fn run(kernel: &Kernel, contexts: &mut [Context<'_>], halfway: Halfwa
     let mut watchdog = Watchdog::new(kernel, halfway);
     let mut rng = Rng::new(kernel.config.seed);
     while !kernel.is_stopped() {
-        while let Some((key, due)) = kernel.timeline.take_due(kernel.clock.now()) {
-            let ring = if matches!(due, Due::Complete(_)) { IO_RING } else { HOST_RING };
-            contexts[ring].deal_with(key, due);
-            contexts[ring].pump_if_due();
-            kernel.outstanding.subtract();
-        }
-        if !run_one_slice(kernel, contexts, &mut rng) {
+        deal_with_what_is_due(kernel, contexts);
+        if !run_one_round(kernel, contexts, &mut rng) {
             match kernel.timeline.next() {
                 Some(cycle) => kernel.clock.jump_to(watchdog.alarm().map_or(cycle, |alarm| alarm.min(cycle))),
                 None => kernel.end(kernel.quiet_end()),
@@ -32,15 +27,35 @@ pub(crate) fn run(kernel: &Kernel, contexts: &mut [Context<'_>], halfway: Halfwa
     }
 }
 
-/// Gives a slice to the first hardware thread, from a random one on, that may run something.
-fn run_one_slice(kernel: &Kernel, contexts: &mut [Context<'_>], rng: &mut Rng) -> bool {
+fn deal_with_what_is_due(kernel: &Kernel, contexts: &mut [Context<'_>]) {
+    while let Some((key, due)) = kernel.timeline.take_due(kernel.clock.now()) {
+        let ring = if matches!(due, Due::Complete(_)) { IO_RING } else { HOST_RING };
+        contexts[ring].deal_with(key, due);
+        contexts[ring].pump_if_due();
+        kernel.outstanding.subtract();
+    }
+}
+
+/// Gives each hardware thread a slice, from a random one on, of up to a random number of them. Who has had a slice stands
+/// aside until the round is over, as if it were still running: so six threads of a high priority that never sleep keep
+/// others out, as on the console, and one does not. Says whether anybody ran.
+fn run_one_round(kernel: &Kernel, contexts: &mut [Context<'_>], rng: &mut Rng) -> bool {
     let first = rng.below(HARDWARE_THREADS as u32) as usize;
-    let budget = (kernel.config.slice >> rng.below(GRAINS)).max(1);
+    let count = 1 + rng.below(HARDWARE_THREADS as u32) as usize;
+    let mut aside = Vec::new();
+    let mut ran = 0;
     for hardware_thread in (0..HARDWARE_THREADS).map(|offset| (first + offset) % HARDWARE_THREADS) {
-        if let Some(thread) = kernel.scheduler.poll(hardware_thread as u8) {
-            contexts[hardware_thread].run_slice(&thread, budget);
-            return true;
+        let Some(thread) = kernel.scheduler.poll(hardware_thread as u8) else { continue };
+        let budget = (kernel.config.slice >> rng.below(GRAINS)).max(1);
+        if contexts[hardware_thread].run_slice(&thread, budget) {
+            aside.push(thread);
+        }
+        deal_with_what_is_due(kernel, contexts);
+        ran += 1;
+        if ran == count || kernel.is_stopped() {
+            break;
         }
     }
-    false
+    aside.iter().for_each(|thread| kernel.scheduler.make_ready(thread));
+    ran > 0
 }

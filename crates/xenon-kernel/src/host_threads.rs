@@ -54,7 +54,11 @@ fn run_hardware_thread(context: &mut Context<'_>) {
     let mut ran = false;
     loop {
         match kernel.scheduler.next(hardware_thread, ran) {
-            Next::Run(thread) => context.run_slice(&thread, slice(kernel, &mut rng)),
+            Next::Run(thread) => {
+                if context.run_slice(&thread, slice(kernel, &mut rng)) {
+                    kernel.scheduler.make_ready(&thread);
+                }
+            }
             Next::Quiet => return kernel.end(kernel.quiet_end()),
             Next::Stopped => return,
         }

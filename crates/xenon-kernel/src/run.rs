@@ -34,23 +34,18 @@ enum After {
 type Step = Result<(), After>;
 
 impl Context<'_> {
-    /// Runs `thread` for up to `budget` instructions, then puts it where it belongs.
-    pub(crate) fn run_slice(&mut self, thread: &Arc<Thread>, budget: u32) {
+    /// Runs `thread` for up to `budget` instructions. Says whether it can go on, and is to be made ready.
+    pub(crate) fn run_slice(&mut self, thread: &Arc<Thread>, budget: u32) -> bool {
         let drawn = self.kernel.ending.draw(budget);
         if drawn == 0 {
             self.kernel.end(Ended::Limit);
         }
-        let after = {
-            let mut body = thread.body.locked();
-            let mut slice = Slice { cx: self, thread, body: &mut body, left: drawn, kernel_calls: 0 };
-            let after = slice.run();
-            let unused = slice.left;
-            self.kernel.ending.give_back(unused);
-            after
-        };
-        if after == After::Ready {
-            self.kernel.scheduler.make_ready(thread);
-        }
+        let mut body = thread.body.locked();
+        let mut slice = Slice { cx: self, thread, body: &mut body, left: drawn, kernel_calls: 0 };
+        let after = slice.run();
+        let unused = slice.left;
+        self.kernel.ending.give_back(unused);
+        after == After::Ready
     }
 }
 
