@@ -192,6 +192,9 @@ pub(crate) struct MachineOptions {
     /// Counts every change of an object's state besides the audit, and names those that nobody recorded.
     #[arg(long)]
     pub(crate) self_check: bool,
+    /// Makes none of this export's records, as a host that forgot them: what --self-check is to find; can be repeated.
+    #[arg(long, value_name = "EXPORT")]
+    pub(crate) leave_out: Vec<String>,
     /// What the kernel records: `all`, or `basic` for create, signal, ghost signal, wait and wake alone.
     #[arg(long, value_name = "SET", value_enum, default_value_t = Operations::All)]
     pub(crate) ops: Operations,

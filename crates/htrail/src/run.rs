@@ -108,6 +108,7 @@ fn machine_config(options: &RunOptions, seed: u64) -> Result<MachineConfig, Erro
         mount: machine.mount.clone().map(|directory| Mount { directory, writable: machine.mount_writable }),
         argument: options.arg,
         self_check: machine.self_check,
+        left_out: machine.leave_out.clone(),
         basic_operations: machine.ops == Operations::Basic,
         ..MachineConfig::default()
     })

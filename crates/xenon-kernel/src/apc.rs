@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use handle_audit::aux::ApcAux;
 use handle_audit::label;
-use ppc::{Cpu, EXIT_SENTINEL, MemoryFault};
+use ppc::{Cpu, EXIT_SENTINEL, Memory, MemoryFault};
 
 use crate::context::{By, Context};
 use crate::fault::FaultKind;
@@ -51,6 +51,22 @@ pub(crate) struct Apc {
     /// Called with context and arguments; 0 for none.
     pub(crate) normal_routine: u32,
     pub(crate) arguments: [u32; 3],
+    /// The id of the timer whose APC it is; 0 for none.
+    pub(crate) timer: u64,
+}
+
+/// Sets or clears the mark of a KAPC that it is in a queue. Says whether it was set.
+pub(crate) fn mark_inserted(memory: &Memory, object: u32, inserted: bool) -> Result<bool, MemoryFault> {
+    let address = object.wrapping_add(kapc::INSERTED);
+    let (word, shift) = (address & !3, 24 - 8 * (address & 3));
+    let mut before = memory.read_u32(word)?;
+    loop {
+        let after = before & !(0xFF << shift) | u32::from(inserted) << shift;
+        match memory.compare_exchange_u32(word, before, after)? {
+            Ok(_) => return Ok(before >> shift & 0xFF != 0),
+            Err(found) => before = found,
+        }
+    }
 }
 
 /// A thread's state, put aside for an APC.
@@ -80,35 +96,35 @@ pub(crate) enum Returned {
 }
 
 impl Context<'_> {
-    /// Queues `apc` for `target`. Says whether it is still there to run it.
-    pub(crate) fn queue_apc(&mut self, target: &Arc<Thread>, apc: Apc, by: By<'_>) -> bool {
-        let Some(object) = target.object().filter(|_| !target.run.locked().exited) else { return false };
-        self.with_state(&object, |cx, state| {
-            state.changed(Change::Apc);
-            cx.apc_event(state, by, ApcAux { delivered: false, kernel: apc.kernel, target: target.tid });
-        });
-        if self.kernel.faults.strikes(FaultKind::ApcLost) {
-            return true;
-        }
-        let mut waiting = target.waiting.locked();
-        if apc.kernel {
-            waiting.kernel_apcs.push_back(apc);
-            target.call_attention();
-            // Its wait goes on without it.
-            let was_parked = waiting.parked_on.take().is_some();
-            drop(waiting);
-            if was_parked {
-                self.kernel.scheduler.make_ready(target);
+    /// Queues `apc` for `target`, and gets it out of a wait that the APC interrupts or ends.
+    pub(crate) fn queue_apc(&mut self, target: &Arc<Thread>, apc: Apc, by: By<'_>) -> Result<(), Status> {
+        let object = target.object().ok_or(Status::THREAD_IS_TERMINATING)?;
+        let parked_on = self.with_state(&object, |cx, state| {
+            let mut waiting = target.waiting.locked();
+            if target.run.locked().exited {
+                return Err(Status::THREAD_IS_TERMINATING);
             }
-        } else {
-            waiting.user_apcs.push_back(apc);
-            let ends = waiting.parked_on.clone().filter(|block| block.alertable);
-            drop(waiting);
-            if let Some(block) = ends {
+            if !waiting.has_room_for(&apc) {
+                return Err(Status::INSUFFICIENT_RESOURCES);
+            }
+            cx.apc_event(state, by, ApcAux { delivered: false, kernel: apc.kernel, target: target.tid });
+            state.changed(Change::Apc);
+            if cx.kernel.faults.strikes(FaultKind::ApcLost) {
+                return Ok(None);
+            }
+            Ok(waiting.queue(apc))
+        })?;
+        match parked_on {
+            Some(block) if !apc.kernel => {
                 self.end_wait(&block, Status::USER_APC, by.source);
             }
+            Some(_) => self.kernel.scheduler.make_ready(target),
+            None => {}
         }
-        true
+        if apc.kernel {
+            target.call_attention();
+        }
+        Ok(())
     }
 
     /// Starts the next kernel APC of `thread`, if there is one and none is running. `pending` is what the thread was
@@ -170,7 +186,7 @@ impl Context<'_> {
         cpu.lr = EXIT_SENTINEL;
         cpu.reservation = None;
         if apc.object != 0 {
-            memory.write_u8(apc.object.wrapping_add(kapc::INSERTED), 0)?;
+            mark_inserted(memory, apc.object, false)?;
         }
         if apc.kernel_routine == 0 {
             enter_normal_routine(cpu, apc.normal_routine, apc.arguments);
@@ -225,8 +241,9 @@ impl Context<'_> {
     }
 }
 
+/// Without a routine there is nothing to run: it returns at once.
 fn enter_normal_routine(cpu: &mut Cpu, routine: u32, arguments: [u32; 3]) {
-    cpu.pc = routine;
+    cpu.pc = if routine == 0 { EXIT_SENTINEL } else { routine };
     for (register, argument) in (3..).zip(arguments) {
         cpu.gpr[register] = u64::from(argument);
     }

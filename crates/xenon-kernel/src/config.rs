@@ -44,6 +44,8 @@ pub struct MachineConfig {
     /// Counts every change of an object's state independently of the audit; see
     /// [`Outcome::unrecorded`](crate::Outcome::unrecorded).
     pub self_check: bool,
+    /// Exports that make none of their records, as a host that forgot them: what the self-check is to find.
+    pub left_out: Vec<String>,
     /// Records the first five operations alone, as a small host would.
     pub basic_operations: bool,
 }
@@ -62,6 +64,7 @@ impl Default for MachineConfig {
             frame_layout: FrameLayout::SysV,
             slice: DEFAULT_SLICE,
             self_check: false,
+            left_out: Vec::new(),
             basic_operations: false,
         }
     }

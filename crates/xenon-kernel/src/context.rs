@@ -6,7 +6,7 @@ use handle_audit::aux::{ApcAux, ThreadAux, ThreadEvent, TimerAux};
 use handle_audit::{Frame, HandleAudit, HandleAuditEntry, HandleKind, Label, Operation, Recorder, aux};
 
 use crate::kernel::{Counters, Kernel, bump};
-use crate::object::State;
+use crate::state::State;
 use crate::status::Status;
 use crate::thread::Thread;
 
@@ -87,10 +87,19 @@ impl<'k> Context<'k> {
         Some((recorder, HandleAuditEntry { cycle, tid, lr: by.lr, source: by.source, aux }))
     }
 
+    /// Whether this export is one that the configuration makes forget its records.
+    #[inline]
+    fn is_left_out(&self, by: By<'_>) -> bool {
+        let left_out = &self.kernel.left_out;
+        !left_out.is_empty() && left_out.contains(&by.source)
+    }
+
     /// Records `operation` on an object whose lock is held, under the name `name`.
     #[inline]
-    fn record_as(&mut self, operation: Operation, state: &State, name: u32, by: By<'_>, aux: u64) {
-        if let Some(ledger) = &state.ledger {
+    pub(crate) fn record_as(&mut self, operation: Operation, state: &State, name: u32, by: By<'_>, aux: u64) {
+        if let Some(ledger) = state.ledger()
+            && !self.is_left_out(by)
+        {
             ledger.recorded(operation, aux);
         }
         self.record_unlocked(operation, name, by, aux);
@@ -98,13 +107,13 @@ impl<'k> Context<'k> {
 
     #[inline]
     fn record(&mut self, operation: Operation, state: &State, by: By<'_>, aux: u64) {
-        self.record_as(operation, state, state.name, by, aux);
+        self.record_as(operation, state, state.name(), by, aux);
     }
 
     /// Records `operation` on a name that stands for itself: no lock is held, or there is no object.
     #[inline]
     pub(crate) fn record_unlocked(&mut self, operation: Operation, name: u32, by: By<'_>, aux: u64) {
-        if self.kernel.config.basic_operations && !operation.is_basic() {
+        if self.kernel.config.basic_operations && !operation.is_basic() || self.is_left_out(by) {
             return;
         }
         if let Some((recorder, entry)) = self.entry(by, aux) {
@@ -123,10 +132,13 @@ impl<'k> Context<'k> {
         stack: impl FnOnce() -> Vec<Frame>,
     ) {
         self.progress();
-        if let Some(ledger) = &state.ledger {
+        if self.is_left_out(by) {
+            return;
+        }
+        if let Some(ledger) = state.ledger() {
             ledger.recorded(Operation::Create, aux);
         }
-        let name = state.name;
+        let name = state.name();
         let Some((recorder, entry)) = self.entry(by, aux) else { return };
         if recorder.in_focus(name) {
             recorder.record_create_with_stack(name, kind, entry, &stack());
@@ -178,7 +190,7 @@ impl<'k> Context<'k> {
 
     /// A handle was closed; it need not be the primary name.
     pub(crate) fn closed(&mut self, state: &State, handle: u32, by: By<'_>) {
-        self.record_as(Operation::Close, state, handle, by, state.waiters.len() as u64);
+        self.record_as(Operation::Close, state, handle, by, state.waiters().len() as u64);
     }
 
     /// `name`, the primary name or what was it, got the other name `other`.

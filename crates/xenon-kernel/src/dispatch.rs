@@ -22,6 +22,9 @@ pub(crate) mod header_type {
 /// Offset of a semaphore's limit, behind its header.
 const LIMIT: u32 = 0x10;
 
+/// Acquisitions of a mutant that its signal state can show.
+const MAX_DEPTH: u32 = i32::MAX as u32;
+
 /// A message in a completion port.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Packet {
@@ -213,6 +216,27 @@ impl Dispatch {
         false
     }
 
+    /// Whether it is a mutant that thread `tid` has acquired as often as can be counted.
+    pub(crate) fn is_exhausted_for(&self, tid: u32) -> bool {
+        matches!(self, Self::Mutant { owner, depth, .. } if *owner == tid && *depth >= MAX_DEPTH)
+    }
+
+    /// Whether thread `tid` owns it, a mutant.
+    pub(crate) fn is_owned_by(&self, tid: u32) -> bool {
+        matches!(self, Self::Mutant { owner, .. } if *owner == tid)
+    }
+
+    /// Whether it is of a type that has a flag, and that is set.
+    pub(crate) fn is_set(&self) -> bool {
+        match self {
+            Self::Event { set, .. }
+            | Self::Timer { set, .. }
+            | Self::File { set }
+            | Self::Section { set } => *set,
+            _ => false,
+        }
+    }
+
     /// The flag of the types that have one.
     pub(crate) fn flag(&mut self) -> Option<&mut bool> {
         match self {
@@ -281,6 +305,15 @@ mod tests {
         assert!(mutant.is_ready_for(1) && !mutant.is_ready_for(2));
         assert!(!take(&mut mutant, 1));
         assert_eq!(mutant.signal_state(), -1);
+    }
+
+    #[test]
+    fn a_mutant_that_is_acquired_too_often_is_exhausted_for_its_owner() {
+        let mut mutant = Dispatch::Mutant { owner: 1, depth: MAX_DEPTH - 1, abandoned: false };
+        assert!(!mutant.is_exhausted_for(1));
+        take(&mut mutant, 1);
+        assert!(mutant.is_exhausted_for(1) && !mutant.is_exhausted_for(2));
+        assert_eq!(mutant.signal_state(), i32::MIN + 2);
     }
 
     #[test]

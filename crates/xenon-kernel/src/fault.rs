@@ -40,7 +40,7 @@ pub enum FaultKind {
     StaleHandle,
     /// A wait-all is satisfied by any of its members and takes those that are signalled.
     WaitAllPartial,
-    /// Every n-th set or release does nothing.
+    /// Every n-th set, pulse, release or packet does nothing.
     DropSignal,
 }
 
@@ -107,7 +107,7 @@ const FAULTS: [FaultInfo; 17] = [
         FaultKind::DropSignal,
         "drop-signal",
         Some("N"),
-        "every N-th set or release does nothing (every 2nd if N is left out)",
+        "every N-th set, pulse, release or packet does nothing (every 2nd if N is left out)",
     ),
 ];
 

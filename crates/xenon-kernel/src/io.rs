@@ -13,8 +13,8 @@ use crate::dispatch::{Dispatch, Packet};
 use crate::fault::FaultKind;
 use crate::handle_table::{Pin, Pinned};
 use crate::kernel::{IO_RING, Outstanding};
-use crate::ledger::Change;
 use crate::object::Object;
+use crate::state::State;
 use crate::status::Status;
 use crate::sync::Lock;
 use crate::thread::Thread;
@@ -25,6 +25,9 @@ const VIRTUAL_LATENCY: u64 = 5_000;
 
 /// The most that one request moves: more would be a mistake of the guest.
 const MAX_TRANSFER: u32 = 64 << 20;
+
+/// Packets that a port holds until somebody takes one.
+const MAX_PACKETS: i32 = 1 << 16;
 
 /// What a file handle stands for.
 #[derive(Debug)]
@@ -161,24 +164,37 @@ impl Context<'_> {
         if let Some((thread, routine)) = apc {
             let arguments = [*context, request.io_status, 0];
             let apc = Apc { normal_routine: *routine, arguments, ..Apc::default() };
-            self.queue_apc(thread, apc, By::host(request.source));
+            // Its thread may have ended meanwhile.
+            let _ = self.queue_apc(thread, apc, By::host(request.source));
         }
     }
 
     /// Signals what a request was told to signal: an event, the file itself, or a port, which gets a packet.
     fn complete(&mut self, target: &Arc<Object>, by: By<'_>, packet: Packet) {
         self.change(target, by, |cx, state| {
-            let previous = state.dispatch.signal_state() as u32;
-            match &mut state.dispatch {
-                Dispatch::Port { packets } => packets.push_back(packet),
-                Dispatch::Event { set, .. } | Dispatch::File { set } => *set = true,
-                _ => return,
+            if matches!(state.dispatch(), Dispatch::Port { .. }) {
+                // A port that is full loses it.
+                let _ = cx.post(state, packet, by);
+            } else {
+                let was_set = state.dispatch().is_set();
+                cx.signal(state, by, u32::from(was_set), 1);
+                state.raise_flag();
             }
-            if previous != state.dispatch.signal_state() as u32 {
-                state.changed(Change::Raised);
-            }
-            cx.signal(state, by, previous, 1);
         });
+    }
+
+    /// Puts a packet into a port whose lock is held.
+    pub(crate) fn post(&mut self, state: &mut State, packet: Packet, by: By<'_>) -> Result<(), Status> {
+        let depth = state.dispatch().signal_state();
+        if depth >= MAX_PACKETS {
+            return Err(Status::INSUFFICIENT_RESOURCES);
+        }
+        self.signal(state, by, depth as u32, 1);
+        if !self.kernel.faults.strikes(FaultKind::DropSignal) {
+            state.post(packet);
+            self.progress();
+        }
+        Ok(())
     }
 
     fn transfer(&self, request: &Request) -> Result<u32, Status> {

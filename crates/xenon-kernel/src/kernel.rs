@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, Ordering::Relaxed};
 
+use handle_audit::Label;
 use ppc::{Code, Memory};
 use rustc_hash::FxHashMap;
 
@@ -19,6 +20,7 @@ use crate::names::Import;
 use crate::object::Object;
 use crate::objects_in_memory::ObjectsInMemory;
 use crate::outcome::Ended;
+use crate::passer::Passer;
 use crate::registry::Registry;
 use crate::scheduler::{HARDWARE_THREADS, Scheduler};
 use crate::sync::Lock;
@@ -50,7 +52,10 @@ pub(crate) struct Kernel {
     pub(crate) io: IoQueue,
     pub(crate) console: Console,
     pub(crate) ledgers: Ledgers,
+    /// Exports whose records are left out on purpose.
+    pub(crate) left_out: Vec<Label>,
     pub(crate) counters: [Counters; RINGS],
+    pub(crate) passers: [Passer; RINGS],
     pub(crate) ending: Ending,
     /// What pseudo handle -1 names.
     pub(crate) process: Arc<Object>,
@@ -83,7 +88,9 @@ impl Kernel {
             registry: Registry::default(),
             io: IoQueue::new(outstanding.clone()),
             ledgers: Ledgers::new(config.self_check),
+            left_out: config.left_out.iter().map(|name| Label::from_data(name)).collect(),
             counters: Default::default(),
+            passers: Default::default(),
             ending: Ending::new(config.max_instructions),
             process: Arc::new(Object::process()),
             last_object_id: AtomicU64::new(0),
@@ -126,6 +133,30 @@ impl Kernel {
         self.scheduler.look_again();
     }
 
+    /// The object in guest memory at `address`: the one that is known, if it passes `fits`, else what `make` makes of what
+    /// the guest has put there.
+    pub(crate) fn object_in_memory(
+        &self,
+        address: u32,
+        fits: impl Fn(&Object) -> bool,
+        make: impl FnOnce() -> Option<Arc<Object>>,
+    ) -> Option<Arc<Object>> {
+        match self.in_memory.get(address) {
+            Some(known) if fits(&known) => return Some(known),
+            Some(_) => self.forget_in_memory(address),
+            None => {}
+        }
+        self.in_memory.get_or_make(address, |known| fits(known), make)
+    }
+
+    /// Parts the object that is known at `address`, if any, from its header: the guest makes something else of it, and
+    /// whoever still waits for the old object must not change what the new one shows.
+    pub(crate) fn forget_in_memory(&self, address: u32) {
+        if let Some(stale) = self.in_memory.take(address) {
+            stale.lock(&self.memory).lose_header();
+        }
+    }
+
     /// Breaks the references that objects, waits and threads hold to each other, so that all can be freed.
     pub(crate) fn dismantle(&self) {
         self.timeline.clear();
@@ -137,7 +168,7 @@ impl Kernel {
             let interrupted = std::mem::take(&mut body.frames).into_iter().filter_map(|frame| frame.pending);
             let blocks = interrupted.chain(pending).map(|pending| pending.block).chain(parked_on);
             for member in blocks.collect::<Vec<_>>().iter().flat_map(|block| &block.members) {
-                member.object.lock(&self.memory).waiters.clear();
+                member.object.lock(&self.memory).forget_waiters();
             }
             thread.owned.locked().clear();
         }

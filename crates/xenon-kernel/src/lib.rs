@@ -15,7 +15,7 @@
 //! # Guarantees
 //!
 //! - Locks are per object, in the order of object ids. Setting an event that is set and entering a critical section that
-//!   is free take none.
+//!   is free take none; who clears the event lets such a setter finish its record.
 //! - Whatever changes an object is recorded under its lock, where it becomes visible to others or before; [the
 //!   self-check](MachineConfig::self_check) counts both sides.
 //! - A wait ends once. Its end leaves every queue and is recorded on every member in one step.
@@ -80,10 +80,12 @@ mod names;
 mod object;
 mod objects_in_memory;
 mod outcome;
+mod passer;
 mod registry;
 mod rng;
 mod run;
 mod scheduler;
+mod state;
 mod status;
 mod sync;
 mod thread;

@@ -6,7 +6,8 @@ use ppc::Memory;
 use smallvec::SmallVec;
 
 use crate::context::{By, Context};
-use crate::object::{Object, ObjectGuard, State};
+use crate::object::{Object, ObjectGuard};
+use crate::state::State;
 use crate::sync::Lock;
 use crate::wait::WaitBlock;
 
@@ -45,10 +46,10 @@ impl<'a> Locked<'a> {
     /// What the waiters of `object` wait for besides and is not locked.
     fn partners_missing(&mut self, object: &Arc<Object>) -> Objects {
         let state = self.get(object);
-        if state.shared_waiters == 0 {
+        if !state.has_shared_waiters() {
             return Objects::new();
         }
-        let waiters = state.waiters.clone();
+        let waiters = state.waiters().clone();
         let members = waiters.iter().flat_map(|block| &block.members);
         let is_locked = |id: u64| self.guards.binary_search_by_key(&id, ObjectGuard::id).is_ok();
         members.filter(|member| !is_locked(member.object.id)).map(|member| member.object.clone()).collect()

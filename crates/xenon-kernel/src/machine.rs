@@ -36,8 +36,8 @@ pub enum MachineError {
     /// A ring of the audit is taken.
     #[error("the audit has no ring for every host thread: {0}; it needs 8, and nobody else may claim them")]
     Claim(#[from] ClaimError),
-    /// `stub` names what the guest does not import and the kernel does not know.
-    #[error("no export is called `{name}`; `stub` takes the name of an export, such as `NtSetEvent`")]
+    /// A fault or an omission is about what the guest does not import and the kernel does not know.
+    #[error("no export is called `{name}`; what is asked for is the name of one, such as `NtSetEvent`")]
     UnknownExport {
         /// The name.
         name: String,
@@ -100,7 +100,8 @@ impl Machine {
         }
         let imports: FxHashMap<u32, Import> =
             image.thunks.iter().map(|thunk| (thunk.address, Import::new(*thunk))).collect();
-        for name in config.faults.iter().filter_map(|fault| fault.export.as_deref()) {
+        let stubbed = config.faults.iter().filter_map(|fault| fault.export.as_deref());
+        for name in stubbed.chain(config.left_out.iter().map(String::as_str)) {
             if !is_export_name(name) && !imports.values().any(|import| import.name == name) {
                 return Err(MachineError::UnknownExport { name: name.to_owned() });
             }
@@ -240,7 +241,7 @@ impl Kernel {
 
     /// What is known of a thread whatever its state; as ready.
     pub(crate) fn thread_note(&self, thread: &Thread, cpu: &Cpu) -> ThreadInfo {
-        let handle = thread.object().map(|object| object.lock(&self.memory).name);
+        let handle = thread.object().map(|object| object.lock(&self.memory).name());
         ThreadInfo {
             tid: thread.tid,
             main: thread.tid == 1,

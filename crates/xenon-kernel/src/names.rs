@@ -72,6 +72,8 @@ pub(crate) fn is_export_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn import(module: u8, ordinal: u32) -> Import {
@@ -88,6 +90,55 @@ mod tests {
         assert!(import(2, 0xF6).handler.is_none(), "xam's ordinals are its own");
         assert_eq!(import(1, 0x1A4).name, "xboxkrnl#1A4");
         assert_eq!(import(9, 1).name, "module9#1");
+    }
+
+    /// What a host of this kind must implement: ordinals (hexadecimal) and names, by family.
+    const CONTRACT: &str = "
+        D1 NtCreateEvent F6 NtSetEvent E2 NtPulseEvent CE NtClearEvent 70 KeInitializeEvent 9D KeSetEvent
+        7F KePulseEvent 8F KeResetEvent
+        D5 NtCreateSemaphore F3 NtReleaseSemaphore 74 KeInitializeSemaphore 88 KeReleaseSemaphore
+        D4 NtCreateMutant F2 NtReleaseMutant
+        D7 NtCreateTimer FA NtSetTimerEx CD NtCancelTimer
+        0D ExCreateThread 19 ExTerminateThread F5 NtResumeThread FC NtSuspendThread 92 KeResumeThread
+        97 KeSetAffinityThread 99 KeSetBasePriorityThread 5A KeDelayExecutionThread 101 NtYieldExecution
+        FD NtWaitForSingleObjectEx FE NtWaitForMultipleObjectsEx B0 KeWaitForSingleObject
+        AF KeWaitForMultipleObjects FB NtSignalAndWaitForSingleObjectEx
+        12E RtlInitializeCriticalSection 12F RtlInitializeCriticalSectionAndSpinCount
+        125 RtlEnterCriticalSection 141 RtlTryEnterCriticalSection 130 RtlLeaveCriticalSection
+        D2 NtCreateFile F0 NtReadFile FF NtWriteFile D9 NtDeviceIoControlFile D3 NtCreateIoCompletion
+        F8 NtSetIoCompletion F4 NtRemoveIoCompletion
+        6D KeInitializeApc 7A KeInsertQueueApc E3 NtQueueApcThread
+        DA NtDuplicateObject CF NtClose 110 ObReferenceObjectByHandle 105 ObDereferenceObject
+        66 KeGetCurrentProcessType 83 KeQueryPerformanceFrequency 03 DbgPrint";
+
+    #[test]
+    fn every_export_of_the_contract_is_implemented_and_no_other() {
+        let words: Vec<_> = CONTRACT.split_whitespace().collect();
+        let promised: BTreeSet<_> = words
+            .chunks(2)
+            .map(|pair| (u32::from_str_radix(pair[0], 16).expect("an ordinal"), pair[1]))
+            .collect();
+        let implemented: BTreeSet<_> = EXPORTS.iter().map(|export| (export.ordinal, export.name)).collect();
+        assert_eq!(implemented, promised);
+        assert_eq!(implemented.len(), EXPORTS.len(), "each once");
+    }
+
+    #[test]
+    fn guests_import_by_the_same_numbers() {
+        let table = include_str!("../../../guests/exports.tsv");
+        let lines: Vec<Vec<_>> = table
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .map(|line| line.split('\t').collect())
+            .collect();
+        let mut imported = 0;
+        for fields in lines.iter().filter(|fields| fields.len() == 3) {
+            let module = fields[0].parse().expect("a module");
+            let ordinal = u32::from_str_radix(fields[1], 16).expect("an ordinal");
+            assert_eq!(import(module, ordinal).name, fields[2]);
+            imported += usize::from(import(module, ordinal).handler.is_some());
+        }
+        assert_eq!(imported, EXPORTS.len(), "guests can call each");
     }
 
     #[test]

@@ -46,6 +46,11 @@ impl ObjectsInMemory {
         Some(object)
     }
 
+    /// Forgets whatever is known at `address`. Gives it.
+    pub(crate) fn take(&self, address: u32) -> Option<Arc<Object>> {
+        self.shard(address).locked().remove(&address)
+    }
+
     /// Forgets `object`, if it is still what is known at `address`.
     pub(crate) fn remove(&self, address: u32, object: &Arc<Object>) {
         let mut shard = self.shard(address).locked();

@@ -21,6 +21,7 @@ impl Status {
     pub(crate) const NO_MEMORY: Self = Self(0xC000_0017);
     pub(crate) const ACCESS_DENIED: Self = Self(0xC000_0022);
     pub(crate) const OBJECT_TYPE_MISMATCH: Self = Self(0xC000_0024);
+    pub(crate) const INVALID_PARAMETER_MIX: Self = Self(0xC000_0030);
     pub(crate) const OBJECT_NAME_NOT_FOUND: Self = Self(0xC000_0034);
     pub(crate) const OBJECT_NAME_COLLISION: Self = Self(0xC000_0035);
     pub(crate) const MUTANT_NOT_OWNED: Self = Self(0xC000_0046);
@@ -29,6 +30,9 @@ impl Status {
     pub(crate) const THREAD_IS_TERMINATING: Self = Self(0xC000_004B);
     pub(crate) const INSUFFICIENT_RESOURCES: Self = Self(0xC000_009A);
     pub(crate) const UNEXPECTED_IO_ERROR: Self = Self(0xC000_00E9);
+    pub(crate) const INVALID_PARAMETER_1: Self = Self(0xC000_00EF);
+    pub(crate) const INVALID_PARAMETER_3: Self = Self(0xC000_00F1);
+    pub(crate) const MUTANT_LIMIT_EXCEEDED: Self = Self(0xC000_0191);
 
     /// Whether it says that a wait got what it waited for: by index, abandoned or not.
     pub(crate) fn is_satisfied(self) -> bool {

@@ -16,6 +16,9 @@ use crate::wait::{Pending, WaitBlock};
 pub(crate) const BASE_PRIORITY: i32 = 8;
 pub(crate) const PRIORITIES: usize = 32;
 
+/// APCs of one mode that a thread can have before it.
+const MAX_APCS: usize = 1 << 16;
+
 /// No hardware thread.
 pub(crate) const NOWHERE: u8 = u8::MAX;
 
@@ -163,6 +166,31 @@ impl Thread {
         if let Some(place) = owned.iter().position(|other| Arc::ptr_eq(other, mutant)) {
             owned.remove(place);
         }
+    }
+}
+
+impl Waiting {
+    /// Whether `apc` may be queued: a timer has one APC, and a queue has an end.
+    pub(crate) fn has_room_for(&self, apc: &Apc) -> bool {
+        let queue = if apc.kernel { &self.kernel_apcs } else { &self.user_apcs };
+        queue.len() < MAX_APCS && (apc.timer == 0 || queue.iter().all(|queued| queued.timer != apc.timer))
+    }
+
+    /// Queues `apc`. Gives the wait that it interrupts, a kernel APC, or ends, a user APC.
+    pub(crate) fn queue(&mut self, apc: Apc) -> Option<Arc<WaitBlock>> {
+        if apc.kernel {
+            self.kernel_apcs.push_back(apc);
+            // The wait goes on without its thread.
+            self.parked_on.take()
+        } else {
+            self.user_apcs.push_back(apc);
+            self.parked_on.clone().filter(|block| block.alertable)
+        }
+    }
+
+    /// Takes all APCs out of their queues.
+    pub(crate) fn drain_apcs(&mut self) -> Vec<Apc> {
+        self.user_apcs.drain(..).chain(self.kernel_apcs.drain(..)).collect()
     }
 }
 

@@ -7,6 +7,7 @@ use handle_audit::aux::ThreadEvent;
 use handle_audit::{Frame, HandleKind};
 use ppc::{Cpu, EXIT_SENTINEL};
 
+use crate::apc::mark_inserted;
 use crate::context::{By, Context};
 use crate::dispatch::Dispatch;
 use crate::fault::FaultKind;
@@ -80,7 +81,6 @@ impl Context<'_> {
         self.with_state(&object, |cx, state| {
             state.place_header(kthread, &kernel.memory);
             state.anchored = true;
-            state.changed(Change::Made);
             cx.created(state, HandleKind::THREAD, by, u64::from(tid), stack);
         });
         kernel.in_memory.insert(kthread, object.clone());
@@ -156,15 +156,15 @@ impl Context<'_> {
             cx.thread_event(state, by, ThreadEvent::Exited, status);
             if !no_signal {
                 cx.signal(state, by, 0, 1);
-                state.dispatch = Dispatch::Thread { exited: true };
-                state.changed(Change::Raised);
+                state.raise_exited();
             }
             state.anchored = false;
         });
-        let mut waiting = thread.waiting.locked();
-        waiting.user_apcs.clear();
-        waiting.kernel_apcs.clear();
-        drop(waiting);
+        let dropped = thread.waiting.locked().drain_apcs();
+        for apc in dropped.iter().filter(|apc| apc.object != 0) {
+            // It is in no queue any more, and can be queued elsewhere.
+            let _ = mark_inserted(&kernel.memory, apc.object, false);
+        }
         kernel.space.free_stack(&thread.places.stack);
         let was_last = kernel.registry.leave(note);
         self.retire_if_unnamed(&object, by);
@@ -175,13 +175,10 @@ impl Context<'_> {
 
     fn abandon(&mut self, mutant: &Arc<Object>, tid: u32, by: By<'_>) {
         self.change(mutant, by, |cx, state| {
-            let previous = state.dispatch.signal_state() as u32;
-            if let Dispatch::Mutant { owner, .. } = &state.dispatch
-                && *owner == tid
-            {
+            let previous = state.dispatch().signal_state() as u32;
+            if state.dispatch().is_owned_by(tid) {
                 cx.signal(state, by, previous, 1);
-                state.dispatch = Dispatch::Mutant { owner: 0, depth: 0, abandoned: true };
-                state.changed(Change::Raised);
+                state.abandon_mutant();
             }
         });
     }

@@ -14,7 +14,6 @@ use crate::context::{By, Context};
 use crate::dispatch::{Dispatch, Packet};
 use crate::fault::{FaultKind, Faults};
 use crate::handle_table::{Pin, Pinned};
-use crate::ledger::Change;
 use crate::locked::Locked;
 use crate::object::Object;
 use crate::status::Status;
@@ -157,7 +156,7 @@ fn choose(
     tid: u32,
     faults: &Faults,
 ) -> Option<Choice> {
-    let mut ready = |member: &Member| locked.get(&member.object).dispatch.is_ready_for(tid);
+    let mut ready = |member: &Member| locked.get(&member.object).dispatch().is_ready_for(tid);
     if !all {
         return members.iter().position(ready).map(Choice::One);
     }
@@ -185,14 +184,13 @@ fn take(
         let chosen = match choice {
             Choice::One(chosen) => place == chosen,
             Choice::All => true,
-            Choice::Some => state.dispatch.is_ready_for(thread.tid),
+            Choice::Some => state.dispatch().is_ready_for(thread.tid),
         };
+        let abandoned = state.satisfy(thread.tid, chosen, faults);
         if !chosen {
             continue;
         }
-        let abandoned = state.dispatch.take(thread.tid, faults);
-        state.changed(Change::Taken);
-        if let Dispatch::Mutant { depth: 1, .. } = state.dispatch {
+        if let Dispatch::Mutant { depth: 1, .. } = state.dispatch() {
             thread.owned.locked().push(member.object.clone());
         }
         if choice == Choice::One(place) {
@@ -228,17 +226,13 @@ impl Context<'_> {
     ) -> Begun {
         let Wish { targets, all, alertable, timeout, finish } = wish;
         let mut members = distinct(targets);
-        let faults = &self.kernel.faults;
         let removes = matches!(finish, Finish::Packet { .. });
-        let ended = match choose(locked, &members, all, thread.tid, faults) {
-            Some(choice) => {
-                let mut ended = take(locked, &members, choice, thread, faults);
-                ended.packet = take_packet(locked, &members, removes);
-                Some(ended)
-            }
-            None if alertable && thread.has_user_apc() => Some(Ended::with(Status::USER_APC)),
-            None if timeout == Timeout::Poll => Some(Ended::with(Status::TIMEOUT)),
-            None => None,
+        let is_exhausted =
+            |member: &Member| locked.get(&member.object).dispatch().is_exhausted_for(thread.tid);
+        let ended = if members.iter().any(is_exhausted) {
+            Some(Ended::with(Status::MUTANT_LIMIT_EXCEEDED))
+        } else {
+            self.end_at_once(locked, &members, thread, (all, alertable, timeout), removes)
         };
         self.record_waits(locked, &mut members, by, (all, alertable, timeout), ended.is_none());
         if let Some(ended) = ended {
@@ -268,6 +262,27 @@ impl Context<'_> {
         Begun::Parked(Pending { block, finish })
     }
 
+    /// How a wait ends that need not park, if it does.
+    fn end_at_once(
+        &self,
+        locked: &mut Locked<'_>,
+        members: &[Member],
+        thread: &Arc<Thread>,
+        (all, alertable, timeout): (bool, bool, Timeout),
+        removes: bool,
+    ) -> Option<Ended> {
+        let faults = &self.kernel.faults;
+        if let Some(choice) = choose(locked, members, all, thread.tid, faults) {
+            let mut ended = take(locked, members, choice, thread, faults);
+            ended.packet = take_packet(locked, members, removes);
+            Some(ended)
+        } else if alertable && thread.has_user_apc() {
+            Some(Ended::with(Status::USER_APC))
+        } else {
+            (timeout == Timeout::Poll).then(|| Ended::with(Status::TIMEOUT))
+        }
+    }
+
     fn record_waits(
         &mut self,
         locked: &mut Locked<'_>,
@@ -281,11 +296,11 @@ impl Context<'_> {
         let aux = WaitAux { alertable, all: all && several, any: !all && several, timeout }.encode();
         for member in members {
             let state = locked.get(&member.object);
-            member.name = state.name;
+            member.name = state.name();
             // The thread stays parked on the name in whose trail its wait stands open.
             let used = member._pins[0].as_ref().map(Pin::value);
-            if parks && used != Some(state.name) && state.handles.contains(&state.name) {
-                member._pins[1] = self.kernel.handles.pin(state.name);
+            if parks && used != Some(state.name()) && state.is_named_by_handle() {
+                member._pins[1] = self.kernel.handles.pin(state.name());
             }
             self.wait(state, by, aux);
         }
@@ -303,10 +318,10 @@ impl Context<'_> {
         let mut place = 0;
         loop {
             let state = locked.get(object);
-            if state.dispatch.signal_state() <= 0 {
+            if state.dispatch().signal_state() <= 0 {
                 return;
             }
-            let Some(block) = state.waiters.get(place).cloned() else { return };
+            let Some(block) = state.waiters().get(place).cloned() else { return };
             let Some(choice) = choose(locked, &block.members, block.all, block.thread.tid, faults) else {
                 place += 1;
                 continue;
@@ -337,6 +352,9 @@ impl Context<'_> {
             let state = locked.get(&member.object);
             state.unpark(block);
             self.wake(state, member.name, by, ended.status);
+            if !state.is_named() && state.waiters().is_empty() {
+                self.disarm(state, by);
+            }
         }
         if let Some(key) = block.deadline.get() {
             self.kernel.timeline.remove(*key);
@@ -354,21 +372,19 @@ impl Context<'_> {
 
     /// The fault `mutant-wrong-owner`: who released the mutant still has it, and the waiter only thinks so.
     fn give_to_wrong_owner(&self, locked: &mut Locked<'_>, object: &Arc<Object>, by: By<'_>) {
-        if let (Dispatch::Mutant { owner, .. }, Some(wrong)) = (&mut locked.get(object).dispatch, by.thread)
+        let state = locked.get(object);
+        if let (Dispatch::Mutant { .. }, Some(wrong)) = (state.dispatch(), by.thread)
             && self.kernel.faults.strikes(FaultKind::MutantWrongOwner)
         {
-            *owner = wrong.tid;
+            state.misattribute_mutant(wrong.tid);
         }
     }
 }
 
 /// Takes the oldest packet off the port that a wait is for, if it removes one.
 fn take_packet(locked: &mut Locked<'_>, members: &[Member], removes: bool) -> Packet {
-    let mut packet = Packet::default();
-    if let (true, [member]) = (removes, members)
-        && let Dispatch::Port { packets } = &mut locked.get(&member.object).dispatch
-    {
-        packet = packets.pop_front().unwrap_or_default();
+    match members {
+        [member] if removes => locked.get(&member.object).remove_packet(),
+        _ => Packet::default(),
     }
-    packet
 }

@@ -61,6 +61,7 @@ pub(super) fn RtlEnterCriticalSection(call: &mut Call<'_, '_>) -> Reply {
     }
     if add(call.memory(), section.wrapping_add(LOCK_COUNT), 1)? == FREE {
         own(call.memory(), section, call.thread)?;
+        count(call, section, Change::Taken)?;
         note_entry(call, section, Timeout::Never, Status::SUCCESS)?;
         return ok();
     }
@@ -71,12 +72,18 @@ pub(super) fn RtlEnterCriticalSection(call: &mut Call<'_, '_>) -> Reply {
 
 /// RtlTryEnterCriticalSection (section)
 pub(super) fn RtlTryEnterCriticalSection(call: &mut Call<'_, '_>) -> Reply {
+    let entered = try_enter(call);
+    // What cannot be read is not entered.
+    Ok(Flow::Return(u32::from(entered.unwrap_or(false))))
+}
+
+fn try_enter(call: &mut Call<'_, '_>) -> Result<bool, Status> {
     let section = call.reg(0);
     call.require(section, SIZE)?;
     let entered = enter_at_once(call, section)?;
     let status = if entered { Status::SUCCESS } else { Status::TIMEOUT };
     note_entry(call, section, Timeout::Poll, status)?;
-    Ok(Flow::Return(u32::from(entered)))
+    Ok(entered)
 }
 
 /// RtlLeaveCriticalSection (section)
@@ -90,6 +97,7 @@ pub(super) fn RtlLeaveCriticalSection(call: &mut Call<'_, '_>) -> Reply {
     // As of a mutant, the state is 1 less the depth. Recorded before anybody can get in because of it.
     let previous = aux::signal(1u32.wrapping_sub(before), 1);
     record(call, section, Operation::Signal, previous)?;
+    count(call, section, Change::Raised)?;
     memory.write_u32(recursion, before.wrapping_sub(1))?;
     if before != 1 {
         add(memory, lock_count, u32::MAX)?;
@@ -99,7 +107,7 @@ pub(super) fn RtlLeaveCriticalSection(call: &mut Call<'_, '_>) -> Reply {
     call.cx.progress();
     if add(memory, lock_count, u32::MAX)? != 0 {
         let object = section_at(call, section)?;
-        call.cx.change(&object, by, |_, state| state.raise_flag());
+        call.cx.change(&object, by, |_, state| state.hand_over());
     }
     ok()
 }
@@ -110,6 +118,7 @@ fn enter_at_once(call: &mut Call<'_, '_>, section: u32) -> Result<bool, Status> 
     let lock_count = section.wrapping_add(LOCK_COUNT);
     if memory.compare_exchange_u32(lock_count, FREE, 0)?.is_ok() {
         own(memory, section, call.thread)?;
+        count(call, section, Change::Taken)?;
         return Ok(true);
     }
     // Only the caller itself can have put the caller there.
@@ -119,6 +128,7 @@ fn enter_at_once(call: &mut Call<'_, '_>, section: u32) -> Result<bool, Status> 
     add(memory, lock_count, 1)?;
     let recursion = section.wrapping_add(RECURSION);
     memory.write_u32(recursion, memory.read_u32(recursion)?.wrapping_add(1))?;
+    count(call, section, Change::Taken)?;
     Ok(true)
 }
 
@@ -152,30 +162,32 @@ fn record(call: &mut Call<'_, '_>, section: u32, operation: Operation, aux: u64)
     let by = call.by();
     if call.cx.kernel.config.self_check {
         let object = section_at(call, section)?;
-        let satisfied = operation == Operation::Satisfied && Status(aux as u32).is_satisfied();
-        call.cx.with_state(&object, |_, state| {
-            if let Some(ledger) = &state.ledger {
-                ledger.recorded(operation, aux);
-            }
-            if satisfied {
-                state.changed(Change::Taken);
-            }
-        });
+        call.cx.with_state(&object, |cx, state| cx.record_as(operation, state, section, by, aux));
+    } else {
+        call.cx.record_unlocked(operation, section, by, aux);
     }
-    call.cx.record_unlocked(operation, section, by, aux);
+    Ok(())
+}
+
+/// Counts a change that was made without a lock, in a self-check.
+fn count(call: &mut Call<'_, '_>, section: u32, change: Change) -> Result<(), Status> {
+    if call.cx.kernel.config.self_check {
+        let object = section_at(call, section)?;
+        call.cx.with_state(&object, |_, state| state.changed(change));
+    }
     Ok(())
 }
 
 /// The object that threads park on. One that the guest wrote by hand is taken up here.
 fn section_at(call: &Call<'_, '_>, section: u32) -> Result<Arc<Object>, Status> {
     let kernel = call.cx.kernel;
-    let object = kernel.in_memory.get_or_make(
+    let object = kernel.object_in_memory(
         section,
         |known| known.kind == kind::section() && known.header_type == Some(header_type::AUTO_EVENT),
         || {
             let dispatch = Dispatch::Section { set: false };
             let blueprint = Blueprint { header: Some(section), ..Blueprint::new(kind::section(), dispatch) };
-            let ledger = kernel.ledgers.open(section, kind::section());
+            let ledger = kernel.ledgers.open_for_found(section, kind::section());
             Some(Arc::new(Object::new(kernel.next_object_id(), section, blueprint, ledger)))
         },
     );

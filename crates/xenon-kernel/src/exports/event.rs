@@ -11,8 +11,8 @@ use crate::context::{By, Context};
 use crate::dispatch::{Dispatch, event_kind};
 use crate::fault::FaultKind;
 use crate::handle_table::Pinned;
-use crate::ledger::Change;
-use crate::object::{Blueprint, Object, State};
+use crate::object::{Blueprint, Object};
+use crate::state::State;
 use crate::status::Status;
 use crate::wait::{Finish, Wish};
 
@@ -114,18 +114,27 @@ pub(super) fn KeResetEvent(call: &mut Call<'_, '_>) -> Reply {
 impl Context<'_> {
     /// Sets an event, which the call knows as `name`, unless that is [`NOT_BY_NAME`]. Gives the previous state.
     fn set_event(&mut self, event: &Arc<Object>, name: u32, by: By<'_>) -> Result<u32, Status> {
-        if name != NOT_BY_NAME && event.is_set_as(name) {
-            // Nothing changes and nobody can be waiting, so no lock is needed. `name` is held back, so the record lands
-            // in the right generation.
-            self.record_unlocked(Operation::Signal, name, by, aux::signal(1, 1));
+        if name != NOT_BY_NAME && event.is_set_as(name) && self.set_in_passing(event, name, by) {
             return Ok(1);
         }
         self.change(event, by, |cx, state| cx.raise_event(state, by))
     }
 
+    /// Sets an event that is set: nothing changes and nobody can be waiting, so no lock is needed. `name` is held back, so
+    /// the record lands in the right generation.
+    fn set_in_passing(&mut self, event: &Object, name: u32, by: By<'_>) -> bool {
+        let kernel = self.kernel;
+        let passer = &kernel.passers[self.ring];
+        passer.pass(
+            event.id,
+            || event.is_set_as(name),
+            || self.record_unlocked(Operation::Signal, name, by, aux::signal(1, 1)),
+        )
+    }
+
     /// Sets an event whose lock is held.
     pub(super) fn raise_event(&mut self, state: &mut State, by: By<'_>) -> Result<u32, Status> {
-        let Dispatch::Event { set, .. } = state.dispatch else { return Err(Status::OBJECT_TYPE_MISMATCH) };
+        let Dispatch::Event { set, .. } = *state.dispatch() else { return Err(Status::OBJECT_TYPE_MISMATCH) };
         self.signal(state, by, u32::from(set), 1);
         if !set && !self.kernel.faults.strikes(FaultKind::DropSignal) {
             state.raise_flag();
@@ -138,14 +147,16 @@ impl Context<'_> {
     fn pulse_event(&mut self, event: &Arc<Object>, by: By<'_>) -> Result<u32, Status> {
         self.with_partners(event, [], |cx, locked| {
             let state = locked.get(event);
-            let Dispatch::Event { manual, set } = state.dispatch else {
+            let Dispatch::Event { set, .. } = *state.dispatch() else {
                 return Err(Status::OBJECT_TYPE_MISMATCH);
             };
+            event.bar_passers(&cx.kernel.passers);
             cx.pulse(state, by, u32::from(set));
-            state.changed(Change::Pulsed);
-            state.dispatch = Dispatch::Event { manual, set: true };
-            cx.wake_eligible_waiters(locked, event, by);
-            locked.get(event).dispatch = Dispatch::Event { manual, set: false };
+            if !cx.kernel.faults.strikes(FaultKind::DropSignal) {
+                state.begin_pulse();
+                cx.wake_eligible_waiters(locked, event, by);
+                locked.get(event).end_pulse();
+            }
             Ok(u32::from(set))
         })
     }
@@ -153,9 +164,10 @@ impl Context<'_> {
     /// Clears an event. Gives the previous state.
     pub(crate) fn reset_event(&mut self, event: &Arc<Object>, by: By<'_>) -> Result<u32, Status> {
         self.with_state(event, |cx, state| {
-            let Dispatch::Event { set, .. } = state.dispatch else {
+            let Dispatch::Event { set, .. } = *state.dispatch() else {
                 return Err(Status::OBJECT_TYPE_MISMATCH);
             };
+            event.bar_passers(&cx.kernel.passers);
             cx.reset(state, by, u32::from(set));
             state.clear_flag();
             Ok(u32::from(set))

@@ -8,11 +8,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use super::{Call, Flow, Reply, ok};
-use crate::context::Context;
 use crate::dispatch::{Dispatch, Packet, kind};
-use crate::handle_table::{Pin, Pinned};
+use crate::handle_table::Pinned;
 use crate::io::{Completion, File, Request, Transfer};
-use crate::ledger::Change;
 use crate::mount::{self, Disposition};
 use crate::object::{Blueprint, Object};
 use crate::status::Status;
@@ -134,19 +132,16 @@ fn promise(call: &mut Call<'_, '_>, file: &Pinned, event: Option<Pinned>) -> Com
     let target = event.unwrap_or_else(|| Pinned::unnamed(file.object.clone()));
     let (by, call_id) = (call.by(), call.cx.kernel.next_call_id());
     let name = call.cx.with_state(&target.object, |cx, state| {
-        if state.dispatch.flag().is_some_and(|set| *set) {
+        if state.dispatch().is_set() {
+            target.object.bar_passers(&cx.kernel.passers);
             cx.reset(state, by, 1);
             state.clear_flag();
         }
         cx.promise(state, by, call_id);
-        pin_name(cx, state.name, state.handles.contains(&state.name))
+        state.is_named_by_handle().then(|| cx.kernel.handles.pin(state.name())).flatten()
     });
     let apc = (routine != 0).then(|| (call.thread.clone(), routine));
     Completion { target, _name: name, apc, context }
-}
-
-fn pin_name(cx: &Context<'_>, name: u32, is_handle: bool) -> Option<Pin> {
-    if is_handle { cx.kernel.handles.pin(name) } else { None }
 }
 
 /// NtCreateIoCompletion (handle*, access, attributes, threads)
@@ -161,15 +156,7 @@ pub(super) fn NtSetIoCompletion(call: &mut Call<'_, '_>) -> Reply {
     let port = call.resolve_to_signal(call.reg(0))?;
     is_port(&port.object)?;
     let by = call.by();
-    call.cx.change(&port.object, by, |cx, state| {
-        let depth = state.dispatch.signal_state() as u32;
-        cx.signal(state, by, depth, 1);
-        if let Dispatch::Port { packets } = &mut state.dispatch {
-            packets.push_back(packet);
-            state.changed(Change::Raised);
-            cx.progress();
-        }
-    });
+    call.cx.change(&port.object, by, |cx, state| cx.post(state, packet, by))?;
     ok()
 }
 

@@ -25,7 +25,6 @@ use crate::clock::Timeout;
 use crate::context::{By, Context};
 use crate::dispatch::Dispatch;
 use crate::handle_table::{CURRENT_PROCESS, CURRENT_THREAD, Pinned};
-use crate::ledger::Change;
 use crate::names::Import;
 use crate::object::{Blueprint, Object};
 use crate::status::Status;
@@ -210,13 +209,13 @@ impl<'c, 'k> Call<'c, 'k> {
     fn object_at(&mut self, address: u32) -> Result<Arc<Object>, Status> {
         let kernel = self.cx.kernel;
         self.require(address, 16)?;
-        let object = kernel.in_memory.get_or_make(
+        let object = kernel.object_in_memory(
             address,
             |known| known.matches_header(&kernel.memory, address),
             || {
                 let (dispatch, kind) = Dispatch::from_header(&kernel.memory, address)?;
                 let blueprint = Blueprint { header: Some(address), ..Blueprint::new(kind, dispatch) };
-                let ledger = kernel.ledgers.open(address, kind);
+                let ledger = kernel.ledgers.open_for_found(address, kind);
                 Some(Arc::new(Object::new(kernel.next_object_id(), address, blueprint, ledger)))
             },
         );
@@ -233,8 +232,14 @@ impl<'c, 'k> Call<'c, 'k> {
         object
     }
 
-    /// Makes an object with a handle, which is written to `out`.
+    /// Makes an object with a handle, which is written to `out`, and returns success.
     fn create(&mut self, out: u32, blueprint: Blueprint, aux: u64) -> Reply {
+        self.make(out, blueprint, aux)?;
+        ok()
+    }
+
+    /// Makes an object with a handle, which is written to `out`.
+    fn make(&mut self, out: u32, blueprint: Blueprint, aux: u64) -> Result<Arc<Object>, Status> {
         self.require(out, 4)?;
         let kernel = self.cx.kernel;
         let reserved = kernel.handles.reserve().ok_or(Status::INSUFFICIENT_RESOURCES)?;
@@ -242,9 +247,9 @@ impl<'c, 'k> Call<'c, 'k> {
         let ledger = kernel.ledgers.open(handle, blueprint.kind);
         let object = Arc::new(Object::new(kernel.next_object_id(), handle, blueprint, ledger));
         self.record_created(&object, aux);
-        reserved.publish(object);
+        reserved.publish(object.clone());
         self.store(out, handle)?;
-        ok()
+        Ok(object)
     }
 
     /// Makes an object of the header at `address`, in the place of whatever was there.
@@ -258,6 +263,7 @@ impl<'c, 'k> Call<'c, 'k> {
     ) -> Reply {
         self.require(address, bytes)?;
         let kernel = self.cx.kernel;
+        kernel.forget_in_memory(address);
         dispatch.write_header(&kernel.memory, address);
         let blueprint = Blueprint { header: Some(address), ..Blueprint::new(kind, dispatch) };
         let ledger = kernel.ledgers.open(address, kind);
@@ -270,7 +276,6 @@ impl<'c, 'k> Call<'c, 'k> {
     fn record_created(&mut self, object: &Arc<Object>, aux: u64) {
         let (by, memory) = (self.by(), self.memory());
         let state = object.lock(memory);
-        state.changed(Change::Made);
         let (kernel, thread, cpu) = (self.cx.kernel, self.thread, &self.body.cpu);
         self.cx.created(&state, object.kind, by, aux, || kernel.frames_of(thread, cpu));
     }

@@ -8,8 +8,8 @@ use handle_audit::HandleKind;
 use super::{Call, Reply, ok};
 use crate::context::{By, Context};
 use crate::dispatch::Dispatch;
-use crate::ledger::Change;
-use crate::object::{Blueprint, Object, State};
+use crate::object::{Blueprint, Object};
+use crate::state::State;
 use crate::status::Status;
 use crate::sync::Lock;
 use crate::thread::Thread;
@@ -19,12 +19,11 @@ pub(super) fn NtCreateMutant(call: &mut Call<'_, '_>) -> Reply {
     let (out, owned) = (call.reg(0), call.reg(2) != 0);
     let owner = if owned { call.thread.tid } else { 0 };
     let dispatch = Dispatch::Mutant { owner, depth: u32::from(owned), abandoned: false };
-    let created = call.create(out, Blueprint::new(HandleKind::MUTANT, dispatch), u64::from(owner))?;
+    let mutant = call.make(out, Blueprint::new(HandleKind::MUTANT, dispatch), u64::from(owner))?;
     if owned {
-        let mutant = call.resolve(call.memory().read_u32(out)?)?;
-        call.thread.owned.locked().push(mutant.object.clone());
+        call.thread.owned.locked().push(mutant);
     }
-    Ok(created)
+    ok()
 }
 
 /// NtReleaseMutant (handle, 0)
@@ -44,22 +43,18 @@ impl Context<'_> {
         thread: &Thread,
         by: By<'_>,
     ) -> Result<(), Status> {
-        let previous = state.dispatch.signal_state() as u32;
-        let Dispatch::Mutant { owner, depth, .. } = &mut state.dispatch else {
+        let previous = state.dispatch().signal_state() as u32;
+        let Dispatch::Mutant { owner, .. } = *state.dispatch() else {
             return Err(Status::OBJECT_TYPE_MISMATCH);
         };
-        if *owner != thread.tid {
+        if owner != thread.tid {
             return Err(Status::MUTANT_NOT_OWNED);
         }
-        *depth -= 1;
-        let freed = *depth == 0;
-        if freed {
-            *owner = 0;
-            state.changed(Change::Raised);
+        self.signal(state, by, previous, 1);
+        if state.release_mutant() {
             thread.disown(mutant);
             self.progress();
         }
-        self.signal(state, by, previous, 1);
         Ok(())
     }
 }

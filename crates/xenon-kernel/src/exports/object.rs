@@ -7,8 +7,8 @@ use super::{Call, Reply, ok};
 use crate::context::{By, Context};
 use crate::fault::FaultKind;
 use crate::handle_table::{CURRENT_PROCESS, CURRENT_THREAD};
-use crate::ledger::Change;
-use crate::object::{Object, State};
+use crate::object::Object;
+use crate::state::State;
 use crate::status::Status;
 use crate::sync::Lock;
 
@@ -24,10 +24,9 @@ pub(super) fn NtDuplicateObject(call: &mut Call<'_, '_>) -> Reply {
     let reserved = kernel.handles.reserve().ok_or(Status::INSUFFICIENT_RESOURCES)?;
     let (by, handle) = (call.by(), reserved.value());
     call.cx.with_state(&target.object, |cx, state| {
-        state.handles.push(handle);
-        if state.next_name() == state.name {
-            state.changed(Change::Named);
-            cx.alias(state, state.name, by, handle);
+        state.add_handle(handle);
+        if state.next_name() == state.name() {
+            cx.alias(state, state.name(), by, handle);
         } else {
             cx.rename(state, &target.object, by);
         }
@@ -35,7 +34,8 @@ pub(super) fn NtDuplicateObject(call: &mut Call<'_, '_>) -> Reply {
     reserved.publish(target.object.clone());
     call.store(out, handle)?;
     if options & DUPLICATE_CLOSE_SOURCE != 0 {
-        close(call, source)?;
+        // A pseudo handle stays, and one that somebody else has closed meanwhile is closed: either way there is a duplicate.
+        let _ = close(call, source);
     }
     ok()
 }
@@ -56,11 +56,11 @@ fn close(call: &mut Call<'_, '_>, handle: u32) -> Result<(), Status> {
     let closed = kernel.handles.close(handle, at_once).ok_or(Status::INVALID_HANDLE)?;
     let by = call.by();
     call.cx.with_state(&closed.object, |cx, state| {
-        state.handles.retain(|other| *other != handle);
-        if state.name == handle && state.is_named() {
+        closed.object.bar_passers(&kernel.passers);
+        state.remove_handle(handle);
+        if state.name() == handle && state.is_named() {
             cx.rename(state, &closed.object, by);
         }
-        state.changed(Change::Closed);
         cx.closed(state, handle, by);
     });
     call.cx.retire_if_unnamed(&closed.object, by);
@@ -86,11 +86,9 @@ pub(super) fn ObReferenceObjectByHandle(call: &mut Call<'_, '_>) -> Reply {
                 header
             }
         };
-        if state.references == 0 && state.name != header {
-            state.changed(Change::Named);
-            cx.alias(state, state.name, by, header);
+        if state.add_reference(header) {
+            cx.alias(state, state.name(), by, header);
         }
-        state.references += 1;
         Ok::<_, Status>(header)
     })?;
     call.store(out, header)?;
@@ -111,17 +109,14 @@ impl Context<'_> {
     /// Gives an object whose lock is held the primary name that it should have now. The old name learns the new one
     /// before it can be reissued, and the new one begins a trail that knows the old.
     fn rename(&mut self, state: &mut State, object: &Object, by: By<'_>) {
-        let (old, new) = (state.name, state.next_name());
-        state.changed(Change::Named);
+        let (old, new) = (state.name(), state.next_name());
         self.alias(state, old, by, new);
-        state.name = new;
-        state.changed(Change::Made);
+        state.rename(new);
         let aux = state
-            .dispatch
+            .dispatch()
             .create_aux()
             .unwrap_or_else(|| u64::from(object.thread.as_ref().map_or(0, |thread| thread.tid)));
         self.created(state, object.kind, by, aux, Vec::new);
-        state.changed(Change::Named);
         self.alias(state, new, by, old);
     }
 
@@ -131,7 +126,10 @@ impl Context<'_> {
             if state.is_named() {
                 return None;
             }
-            cx.disarm(state, by);
+            // As long as somebody waits for it a timer goes on; the last one to leave disarms it.
+            if state.waiters().is_empty() {
+                cx.disarm(state, by);
+            }
             state.header.take()
         });
         let Some(header) = header else { return };

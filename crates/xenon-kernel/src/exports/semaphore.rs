@@ -9,8 +9,8 @@ use super::{Call, Flow, Reply, ok};
 use crate::context::{By, Context};
 use crate::dispatch::Dispatch;
 use crate::fault::FaultKind;
-use crate::ledger::Change;
-use crate::object::{Blueprint, Object, State};
+use crate::object::{Blueprint, Object};
+use crate::state::State;
 use crate::status::Status;
 
 /// NtCreateSemaphore (handle*, attributes, count, limit)
@@ -65,7 +65,7 @@ impl Context<'_> {
         amount: i32,
         by: By<'_>,
     ) -> Result<u32, Status> {
-        let Dispatch::Semaphore { count, limit } = state.dispatch else {
+        let Dispatch::Semaphore { count, limit } = *state.dispatch() else {
             return Err(Status::OBJECT_TYPE_MISMATCH);
         };
         if amount <= 0 {
@@ -78,8 +78,7 @@ impl Context<'_> {
         };
         self.signal(state, by, count as u32, amount as u32);
         if raised != count && !self.kernel.faults.strikes(FaultKind::DropSignal) {
-            state.dispatch = Dispatch::Semaphore { count: raised, limit };
-            state.changed(Change::Raised);
+            state.raise_count(raised);
             self.progress();
         }
         Ok(count as u32)

@@ -7,7 +7,8 @@ use super::{Call, Reply};
 use crate::context::{By, Context};
 use crate::dispatch::Dispatch;
 use crate::handle_table::Pinned;
-use crate::object::{Object, State};
+use crate::object::Object;
+use crate::state::State;
 use crate::status::Status;
 use crate::thread::Thread;
 use crate::wait::{Ended, Finish, Wish};
@@ -35,31 +36,44 @@ pub(super) fn KeWaitForSingleObject(call: &mut Call<'_, '_>) -> Reply {
 pub(super) fn NtWaitForMultipleObjectsEx(call: &mut Call<'_, '_>) -> Reply {
     let (count, handles, kind) = (call.reg(0), call.reg(1), call.reg(2));
     let (alertable, timeout) = (call.reg(4) != 0, call.reg(5));
-    wait_for_several(call, count, handles, kind, alertable, timeout, |call, handle| {
+    let wish = wish_for_several(call, (count, handles, kind), (alertable, timeout), |call, handle| {
         call.resolve_to_wait(handle)
-    })
+    })?;
+    if wish.all && names_one_twice(&wish.targets) {
+        return Err(Status::INVALID_PARAMETER_MIX);
+    }
+    call.wait(wish)
 }
 
 /// KeWaitForMultipleObjects (count, objects*, type, reason, mode, alertable, timeout*, blocks)
 pub(super) fn KeWaitForMultipleObjects(call: &mut Call<'_, '_>) -> Reply {
     let (count, objects, kind) = (call.reg(0), call.reg(1), call.reg(2));
     let (alertable, timeout) = (call.reg(5) != 0, call.reg(6));
-    wait_for_several(call, count, objects, kind, alertable, timeout, |call, address| {
+    let wish = wish_for_several(call, (count, objects, kind), (alertable, timeout), |call, address| {
         Ok(Pinned::unnamed(call.object_at(address)?))
-    })
+    })?;
+    call.wait(wish)
 }
 
-fn wait_for_several(
+/// Whether an object is among `targets` twice, by whatever names: NT refuses to wait for all of those.
+fn names_one_twice(targets: &[Pinned]) -> bool {
+    let mut ids: Vec<_> = targets.iter().map(|target| target.object.id).collect();
+    ids.sort_unstable();
+    ids.windows(2).any(|pair| pair[0] == pair[1])
+}
+
+/// The wait that the arguments ask for: how many, which and which type; alertable or not, and how long.
+fn wish_for_several(
     call: &mut Call<'_, '_>,
-    count: u32,
-    array: u32,
-    kind: u32,
-    alertable: bool,
-    timeout: u32,
+    (count, array, kind): (u32, u32, u32),
+    (alertable, timeout): (bool, u32),
     resolve: impl Fn(&mut Call<'_, '_>, u32) -> Result<Pinned, Status>,
-) -> Reply {
-    if !(1..=MAXIMUM_WAIT_OBJECTS).contains(&count) || kind > 1 {
-        return Err(Status::INVALID_PARAMETER);
+) -> Result<Wish, Status> {
+    if !(1..=MAXIMUM_WAIT_OBJECTS).contains(&count) {
+        return Err(Status::INVALID_PARAMETER_1);
+    }
+    if kind > 1 {
+        return Err(Status::INVALID_PARAMETER_3);
     }
     call.require(array, 4 * count)?;
     let timeout = call.timeout(timeout)?;
@@ -68,7 +82,7 @@ fn wait_for_several(
         let name = call.memory().read_u32(array.wrapping_add(4 * index))?;
         targets.push(resolve(call, name)?);
     }
-    call.wait(Wish { targets, all: kind == 0, alertable, timeout, finish: Finish::Status })
+    Ok(Wish { targets, all: kind == 0, alertable, timeout, finish: Finish::Status })
 }
 
 /// NtSignalAndWaitForSingleObjectEx (signal, wait, alertable, mode, timeout*): one step, and neither half if either handle
@@ -98,7 +112,7 @@ impl Context<'_> {
         thread: &Thread,
         by: By<'_>,
     ) -> Result<(), Status> {
-        match state.dispatch {
+        match state.dispatch() {
             Dispatch::Event { .. } => self.raise_event(state, by).map(drop),
             Dispatch::Semaphore { .. } => self.raise_semaphore(state, 1, by).map(drop),
             Dispatch::Mutant { .. } => self.raise_mutant(state, object, thread, by),
