@@ -8,7 +8,7 @@ use crate::harness::repository;
 
 const TEXT: u32 = 0x8200_0000;
 const DATA: u32 = 0x8210_0000;
-const DATA_BYTES: u32 = 0x1_0000;
+const DATA_BYTES: u32 = 0x2_0000;
 /// Bytes of a function's frame: the header, and room for arguments beyond the eighth.
 const FRAME: u16 = 0x60;
 const SAVED_LR: u16 = FRAME + 4;
@@ -28,7 +28,7 @@ pub(crate) enum Arg {
 pub(crate) struct Function(usize);
 
 /// A guest in the making.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Program {
     ordinals: BTreeMap<String, (u8, u32)>,
     /// The imports, 16 bytes each, in front of everything else.
@@ -112,6 +112,13 @@ impl Program {
         self.push(function, 18 << 26 | 0u32.wrapping_sub(back) & 0x03FF_FFFC);
     }
 
+    /// The same, if r3 is zero.
+    pub(crate) fn jump_back_if_zero(&mut self, function: Function, to: usize) {
+        self.push(function, CMPWI_R3_0);
+        let back = 4 * (self.here(function) - to) as u32;
+        self.push(function, 16 << 26 | 12 << 21 | 2 << 16 | 0u32.wrapping_sub(back) & 0xFFFC);
+    }
+
     /// Ends it: it returns what r3 holds.
     pub(crate) fn end(&mut self, function: Function) {
         for word in [lwz(0, SAVED_LR, 1), MTLR_R0, addi(1, 1, FRAME), BLR] {
@@ -162,6 +169,12 @@ impl Program {
     /// Puts what stands at `address` into r3.
     pub(crate) fn load_word(&mut self, function: Function, address: u32) {
         self.load(function, 3, Arg::At(address));
+    }
+
+    /// Puts what stands `offset` bytes behind the address that stands at `address` into r3.
+    pub(crate) fn load_through(&mut self, function: Function, address: u32, offset: u16) {
+        self.load(function, 3, Arg::At(address));
+        self.push(function, lwz(3, offset, 3));
     }
 
     /// Adds what stands at `address` to r3.
@@ -233,6 +246,7 @@ impl Program {
 const MFLR_R0: u32 = 0x7C08_02A6;
 const MTLR_R0: u32 = 0x7C08_03A6;
 const BLR: u32 = 0x4E80_0020;
+const CMPWI_R3_0: u32 = 11 << 26 | 3 << 16;
 const ADD_R3_R3_R11: u32 = 31 << 26 | 3 << 21 | 3 << 16 | 11 << 11 | 266 << 1;
 
 fn d_form(opcode: u32, d: u32, a: u32, immediate: u16) -> u32 {

@@ -6,7 +6,7 @@ use crate::harness::{Trace, run};
 use crate::truth::{self, config};
 
 /// Runs that take long are left to the campaigns; each guest has a shorter one.
-const LONG_RUNS: [(&str, u32); 2] = [("pool", 0), ("storm", 0)];
+const LONG_RUNS: [(&str, u32); 3] = [("pool", 0), ("storm", 0), ("suspicious", 16)];
 
 /// Runs a guest as its truth file says, and compares what it did.
 fn keeps_its_truth(guest: &str) {
@@ -45,8 +45,9 @@ macro_rules! guests {
 }
 
 guests! {
-    apcs boot_hang critsec deadlock events file_io ghost mix mutants objects pingpong pool ports pulse reuse semaphores
-    signal_wait storm threads timers waits
+    alarm all_of apc_target apcs boot_hang busy_poll closed coalesced critsec cycle dead_owner deadlock events file_io ghost
+    heartbeat late_start lost_pulse lost_wake mix mutants objects pingpong pipeline pool ports promise pulse reuse semaphores
+    signal_wait silence statics stolen storm suspicious threads timers twins waits
 }
 
 #[test]

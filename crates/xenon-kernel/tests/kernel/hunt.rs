@@ -3,6 +3,7 @@
 use xenon_kernel::MachineConfig;
 
 use crate::harness::{Trace, run};
+use crate::linear;
 use crate::truth::config;
 
 /// Seeds of each mode; longer hunts give more of them in the environment.
@@ -26,6 +27,7 @@ fn hunt(deterministic: bool) {
             let parked: usize = run.outcome.threads.iter().map(|thread| thread.on.len()).sum();
             let open: usize = snapshot.trails.iter().map(|trail| trail.open_waits.len()).sum();
             assert_eq!(open, parked, "seed {seed}");
+            linear::check(&snapshot, &format!("seed {seed}"));
         }
     }
 }

@@ -2,12 +2,18 @@
 
 mod assembler;
 mod bad_arguments;
+mod chaos;
+mod corners;
+mod coverage;
 mod endings;
 mod evidence;
 mod faults;
 mod guests;
 mod harness;
 mod hunt;
+mod linear;
+mod model;
+mod model_check;
 mod records;
 mod repeatability;
 mod storm;

@@ -22,11 +22,11 @@ const MILLISECOND: i64 = -10_000;
 
 /// One line of the table.
 #[derive(Debug)]
-struct Case<'a> {
+pub(crate) struct Case<'a> {
     line: usize,
-    objects: Vec<&'a str>,
-    waiters: Vec<&'a str>,
-    operations: Vec<&'a str>,
+    pub(crate) objects: Vec<&'a str>,
+    pub(crate) waiters: Vec<&'a str>,
+    pub(crate) operations: Vec<&'a str>,
     /// What the operations return, the waiters' statuses, and what polling each object returns at the end.
     expected: Vec<String>,
 }
@@ -39,7 +39,7 @@ fn cases() -> Vec<Case<'static>> {
         .collect()
 }
 
-fn case(line: usize, text: &'static str) -> Case<'static> {
+pub(crate) fn case(line: usize, text: &str) -> Case<'_> {
     let columns: Vec<_> = text.split('|').map(str::trim).collect();
     let [objects, waiters, operations, statuses, states] = columns[..] else {
         panic!("line {line}: five columns")
@@ -58,7 +58,7 @@ fn case(line: usize, text: &'static str) -> Case<'static> {
 }
 
 /// The guest of one case.
-struct Builder {
+pub(crate) struct Builder {
     program: Program,
     main: Function,
     /// Where each object's handle stands; the address of its header, if it is in memory.
@@ -69,6 +69,8 @@ struct Builder {
     results: Vec<u32>,
     forever: u32,
     witness: Function,
+    /// Lets the waiters run after each operation, and looks at the headers.
+    settles: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -76,20 +78,30 @@ struct Object {
     /// Where the handle, or the address of the header, stands.
     name: u32,
     in_memory: bool,
+    /// Where the address of the header stands, if the guest knows it; 0 if not.
+    header: u32,
     /// Where the handles of what belongs to it stand: a mutant's holder and the event that ends it.
     holder: u32,
     release_holder: u32,
 }
 
 impl Builder {
-    fn new() -> Self {
+    pub(crate) fn new(settles: bool) -> Self {
         let mut program = Program::new();
         let main = program.function();
         let witness = program.function();
         program.end(witness);
         let forever = program.room(1);
-        let mut builder =
-            Self { program, main, objects: vec![], waiters: vec![], results: vec![], forever, witness };
+        let mut builder = Self {
+            program,
+            main,
+            objects: vec![],
+            waiters: vec![],
+            results: vec![],
+            forever,
+            witness,
+            settles,
+        };
         builder.create("NtCreateEvent", forever, &[Value(0), Value(0)]);
         builder.program.call(main, "KeSetAffinityThread", &[CurrentThread, Value(1), Value(0)]);
         builder
@@ -126,11 +138,14 @@ impl Builder {
 
     fn object(&mut self, spec: &str) {
         let name = self.program.room(1);
+        let (referenced, spec) = spec.strip_prefix('&').map_or((false, spec), |spec| (true, spec));
+        let (by_hand, spec) = spec.strip_prefix('!').map_or((false, spec), |spec| (true, spec));
         let (in_memory, spec_upper) = (spec.starts_with(|c: char| c.is_lowercase()), spec.to_uppercase());
-        let mut object = Object { name, in_memory, holder: 0, release_holder: 0 };
+        let mut object = Object { name, in_memory, header: 0, holder: 0, release_holder: 0 };
         let (kind, rest) = spec_upper.split_at(1);
         let number = |text: &str| text.parse::<u32>().expect("a number");
         match kind {
+            _ if by_hand => self.write_by_hand(name, kind, rest),
             "M" | "A" => {
                 let values = [Value(u32::from(kind == "A")), Value(number(rest))];
                 self.make("NtCreateEvent", "KeInitializeEvent", object, &values);
@@ -158,7 +173,31 @@ impl Builder {
             }
             _ => panic!("no object {spec}"),
         }
+        if in_memory {
+            object.header = name;
+        } else if referenced {
+            object.header = self.program.room(1);
+            self.call("ObReferenceObjectByHandle", &[At(name), Value(0), Value(object.header)]);
+        }
         self.objects.push(object);
+    }
+
+    /// A header that the guest fills in without a call. Its address goes to `name`.
+    fn write_by_hand(&mut self, name: u32, kind: &str, rest: &str) {
+        let header = self.program.room(5);
+        let (state, limit) = rest.split_once('/').unwrap_or((rest, "0"));
+        let header_type = match kind {
+            "M" => 0,
+            "A" => 1,
+            _ => 5,
+        };
+        let number = |text: &str| text.parse::<u32>().expect("a number");
+        for (offset, value) in [(0, header_type << 24), (4, number(state)), (16, number(limit))] {
+            self.program.load_value(self.main, value);
+            self.program.store(self.main, header + offset);
+        }
+        self.program.load_value(self.main, header);
+        self.program.store(self.main, name);
     }
 
     fn make(&mut self, create: &str, initialise: &str, object: Object, values: &[Arg]) {
@@ -190,15 +229,23 @@ impl Builder {
         (handle, end)
     }
 
-    /// A thread that waits as `spec` says, notes the status, and then stays.
+    /// A thread that does the steps of `spec`, joined by `+`, notes the status of each, and then stays, unless it is to
+    /// `end`.
     fn waiter(&mut self, spec: &str) {
-        let status = self.program.room(1);
         let function = self.program.function();
-        self.program.load_value(function, UNTOUCHED);
-        self.program.store(function, status);
-        self.wait_as(function, spec);
-        self.program.store(function, status);
-        self.wait_for_ever(function, self.forever);
+        let steps: Vec<_> = spec.split('+').filter(|step| *step != "end").collect();
+        let statuses: Vec<_> = steps.iter().map(|_| self.program.room(1)).collect();
+        for status in &statuses {
+            self.program.load_value(function, UNTOUCHED);
+            self.program.store(function, *status);
+        }
+        for (step, status) in steps.iter().zip(&statuses) {
+            self.wait_as(function, step);
+            self.program.store(function, *status);
+        }
+        if !spec.ends_with("+end") {
+            self.wait_for_ever(function, self.forever);
+        }
         self.program.end(function);
         let handle = self.thread(function, ON_HARDWARE_THREAD_1 | SUSPENDED);
         let kthread = self.program.room(1);
@@ -206,7 +253,7 @@ impl Builder {
         self.call("KeSetBasePriorityThread", &[At(kthread), Value(5)]);
         self.call("NtResumeThread", &[At(handle), Value(0)]);
         self.waiters.push(handle);
-        self.results.push(status);
+        self.results.extend(statuses);
     }
 
     /// `w:1`, `any:1,2`, `all:1,2`, `take:1`; behind it `/p` poll, `/t` short timeout, `/T` long one, `/a` alertable.
@@ -220,7 +267,8 @@ impl Builder {
                 "p" => timeout = Value(self.program.doubleword(0)),
                 "t" => timeout = Value(self.program.doubleword(MILLISECOND)),
                 "T" => timeout = Value(self.program.doubleword(MILLISECOND * 1_000_000)),
-                _ => panic!("no flag {flag}"),
+                // A number of units of 100 ns.
+                ticks => timeout = Value(self.program.doubleword(-ticks.parse::<i64>().expect("a flag"))),
             }
         }
         let members: Vec<_> = which.split(',').map(|number| self.numbered(number)).collect();
@@ -258,6 +306,11 @@ impl Builder {
                     self.program.call(function, "NtWaitForMultipleObjectsEx", &arguments);
                 }
             }
+            "set" if in_memory => {
+                self.program.call(function, "KeSetEvent", &[At(members[0].name), Value(0), Value(0)]);
+            }
+            "set" => self.program.call(function, "NtSetEvent", &[At(members[0].name), Value(0)]),
+            "unlock" => self.program.call(function, "NtReleaseMutant", &[At(members[0].name), Value(0)]),
             _ => panic!("no wait {how}"),
         }
     }
@@ -298,7 +351,7 @@ impl Builder {
 
     /// The status if it is an error, else what the call wrote: the two are added, since one of them is 0.
     fn note_result(&mut self, looked_at: bool, previous: u32) -> Option<u32> {
-        if !looked_at {
+        if !looked_at && !self.settles {
             return None;
         }
         let result = self.program.room(1);
@@ -323,6 +376,7 @@ impl Builder {
             ("poll", _) => self.wait_as(self.main, &format!("w:{}/p", words[1])),
             ("arm" | "every" | "arm-past" | "arm-far", _) => {
                 let due = match words[0] {
+                    "arm" if words.len() > 2 => -words[2].parse::<i64>().expect("units of 100 ns"),
                     "arm-past" => 1,
                     "arm-far" => MILLISECOND * 1_000_000,
                     _ => MILLISECOND,
@@ -351,8 +405,24 @@ impl Builder {
         }
     }
 
+    /// Type and signal state of each header that the guest knows. Gives where they are noted.
+    fn look_at_headers(&mut self) -> Vec<u32> {
+        let known: Vec<_> =
+            self.objects.iter().map(|object| object.header).filter(|header| *header != 0).collect();
+        let mut noted = Vec::new();
+        for header in known {
+            for offset in [0, 4] {
+                self.program.load_through(self.main, header, offset);
+                let note = self.program.room(1);
+                self.program.store(self.main, note);
+                noted.push(note);
+            }
+        }
+        noted
+    }
+
     /// Everything, and a line for each result.
-    fn build(mut self, case: &Case<'_>) -> Program {
+    pub(crate) fn build(mut self, case: &Case<'_>) -> Program {
         for spec in &case.objects {
             self.object(spec);
         }
@@ -360,10 +430,18 @@ impl Builder {
             self.waiter(spec);
         }
         self.let_waiters_run();
-        let returned: Vec<_> =
-            case.operations.iter().filter_map(|operation| self.operation(operation)).collect();
+        let mut results = Vec::new();
+        if self.settles {
+            results.extend(self.look_at_headers());
+        }
+        for operation in &case.operations {
+            results.extend(self.operation(operation));
+            if self.settles {
+                self.let_waiters_run();
+                results.extend(self.look_at_headers());
+            }
+        }
         self.let_waiters_run();
-        let mut results = returned;
         results.append(&mut self.results);
         for number in 1..=self.objects.len() {
             let state = self.program.room(1);
@@ -382,12 +460,12 @@ impl Builder {
 }
 
 /// The status of a waiter that is still parked.
-const UNTOUCHED: u32 = 0xDEAD;
+pub(crate) const UNTOUCHED: u32 = 0xDEAD;
 
 fn run_table(deterministic: bool) {
     let mut wrong = Vec::new();
     for case in cases() {
-        let image = Builder::new().build(&case).image();
+        let image = Builder::new(false).build(&case).image();
         let config = MachineConfig {
             deterministic,
             self_check: true,
