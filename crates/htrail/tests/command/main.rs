@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod elf;
+mod faults;
 mod json;
 mod reading;
 mod readme;
