@@ -97,10 +97,12 @@ impl State {
         self.handles.first().copied().or(address).unwrap_or(self.name)
     }
 
-    /// Another handle names it from here on.
+    /// Another handle names it from here on. If that is to be its primary name, [`State::rename`] follows.
     pub(crate) fn add_handle(&mut self, handle: u32) {
         self.handles.push(handle);
-        self.changed(Change::Named);
+        if self.next_name() == self.name {
+            self.changed(Change::Named);
+        }
     }
 
     /// A handle names it no more.
@@ -119,10 +121,11 @@ impl State {
         is_new
     }
 
-    /// Goes over to another primary name, which begins a trail and is an alias of the old one.
+    /// Goes over to another primary name, which begins a trail; each of the two is an alias of the other.
     pub(crate) fn rename(&mut self, name: u32) {
         self.name = name;
         self.changed(Change::Made);
+        self.changed(Change::Named);
         self.changed(Change::Named);
     }
 

@@ -2,6 +2,7 @@
 
 mod assembler;
 mod bad_arguments;
+mod case_guest;
 mod chaos;
 mod corners;
 mod coverage;

@@ -5,7 +5,8 @@
 
 use std::collections::VecDeque;
 
-use crate::wait_semantics::{Case, UNTOUCHED};
+use crate::case_guest::UNTOUCHED;
+use crate::wait_semantics::Case;
 
 const TIMEOUT: u32 = 0x102;
 const USER_APC: u32 = 0xC0;

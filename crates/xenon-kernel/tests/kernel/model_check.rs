@@ -4,10 +4,11 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use xenon_kernel::MachineConfig;
 
+use crate::case_guest::Builder;
 use crate::harness::{Trace, run_image};
 use crate::linear;
 use crate::model;
-use crate::wait_semantics::{Builder, case};
+use crate::wait_semantics::case;
 
 /// Slices so long that a waiter comes as far as it can in each.
 const SLICE: u32 = 1 << 20;
