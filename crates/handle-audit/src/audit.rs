@@ -240,6 +240,17 @@ impl HandleAudit {
         self.pipeline.snapshot()
     }
 
+    /// From now on, `observer` is told of every record before it is folded.
+    ///
+    /// # Errors
+    ///
+    /// [`DrainDied`].
+    #[cfg(feature = "observe")]
+    pub fn observe(&self, observer: Box<dyn crate::FoldObserver>) -> Result<(), DrainDied> {
+        self.pipeline.drain()?.seam.0 = Some(Box::new(observer));
+        Ok(())
+    }
+
     /// Switches off, folds what was published before, and ends the drain. What a racing recorder publishes later is
     /// counted as late. Trails stay readable. A second call does nothing.
     ///

@@ -19,6 +19,8 @@ mod seam;
 #[cfg(all(test, loom))]
 mod traps;
 
+#[cfg(feature = "observe")]
+pub use seam::FoldObserver;
 #[cfg(test)]
 pub(crate) use seam::Observer;
 pub(crate) use seam::Seam;

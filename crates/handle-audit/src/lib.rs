@@ -46,6 +46,10 @@
 
 #![forbid(unsafe_code)]
 
+// What tests share with examples calls this crate by its name.
+#[cfg(test)]
+extern crate self as handle_audit;
+
 #[cfg(not(loom))]
 mod audit;
 pub mod aux;
@@ -81,6 +85,8 @@ pub use capture::{Capture, CaptureSink, CapturedSlot, Checkpoint, MAX_APPENDED_S
 pub use config::{
     AuditConfig, ConfigError, DEFAULT_RING_CAPACITY, MAX_RING_CAPACITY, MAX_RINGS, MIN_RING_CAPACITY,
 };
+#[cfg(feature = "observe")]
+pub use drain::FoldObserver;
 pub use entry::{Frame, HandleAuditEntry, HandleKind, MAX_STACK_FRAMES};
 pub use focus::{BadHandleList, Focus, TRACE_HANDLES_VARIABLE, TraceHandles, parse_handle};
 pub use label::{Label, LabelCell, LabelWatcher, MAX_LABEL_BYTES, MAX_LABELS, watch_labels};

@@ -1,14 +1,15 @@
-//! Where tests look into a pass, between its steps. Outside of tests it is empty and costs nothing.
+//! Where tests look into a pass, between its steps. Without them, and without the feature `observe`, it is empty and
+//! costs nothing.
 
 use crate::focus::Focus;
 use crate::merge::Taken;
-#[cfg(test)]
+#[cfg(any(test, feature = "observe"))]
 use crate::operation::Operation;
-#[cfg(test)]
+#[cfg(any(test, feature = "observe"))]
 use crate::record::Slot;
 
 /// What a test is told. The order of the calls to `folded` and `focused` is the order that counts.
-#[cfg(test)]
+#[cfg(any(test, feature = "observe"))]
 pub(crate) trait Observer: std::fmt::Debug + Send {
     /// A ring was looked at or emptied. Producers may go on before the drain's next step.
     fn stepped(&mut self) {}
@@ -18,11 +19,11 @@ pub(crate) trait Observer: std::fmt::Debug + Send {
     fn focused(&mut self, _focus: &Focus) {}
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "observe"))]
 #[derive(Debug)]
 pub(crate) struct Seam(pub(crate) Option<Box<dyn Observer>>);
 
-#[cfg(test)]
+#[cfg(any(test, feature = "observe"))]
 impl Seam {
     pub(crate) fn empty() -> Self {
         Self(None)
@@ -50,11 +51,26 @@ impl Seam {
     }
 }
 
-#[cfg(not(test))]
+/// Is told of every record in the order that counts, before it is folded: for stress tests and soaks, which check
+/// that order over more records than trails keep.
+#[cfg(feature = "observe")]
+pub trait FoldObserver: std::fmt::Debug + Send {
+    /// This record is folded next. A panic ends the drain.
+    fn folded(&mut self, operation: Operation, handle: u32, entry: &crate::HandleAuditEntry);
+}
+
+#[cfg(feature = "observe")]
+impl Observer for Box<dyn FoldObserver> {
+    fn folded(&mut self, taken: &Taken, operation: Operation) {
+        (**self).folded(operation, taken.record.handle(), &taken.record.entry());
+    }
+}
+
+#[cfg(not(any(test, feature = "observe")))]
 #[derive(Debug)]
 pub(crate) struct Seam;
 
-#[cfg(not(test))]
+#[cfg(not(any(test, feature = "observe")))]
 impl Seam {
     pub(crate) fn empty() -> Self {
         Self
