@@ -26,7 +26,7 @@ mutate() { # NAME PACKAGE "FILES" "TESTS" ARGUMENT ...
     echo "== $name: $tests"
     # 2: there are survivors; 3: some ran into the clock, which counts as caught.
     # shellcheck disable=SC2086
-    cargo mutants --sharding round-robin -p "$package" "${only[@]}" -o "target/mutants-$name" --no-times "$@" \
+    cargo mutants -p "$package" "${only[@]}" -o "target/mutants-$name" --no-times "$@" \
         -- $tests || case $? in 2 | 3) ;; *) exit 1 ;; esac
 }
 
