@@ -1,10 +1,10 @@
 //! The stress course as a program of its own: for sanitizers, which a test harness would get in the way of, and for
 //! runs that are too long for a test.
 //!
-//! `stress MILLIONS` runs three courses of that many million records: with rings that never fill, with rings that
+//! `stress THOUSANDS` runs three courses of that many thousand records: with rings that never fill, with rings that
 //! overflow, and with more rings than a stripe has cells.
 //!
-//! `stress soak MILLIONS SECONDS` runs the first of them until either is reached, and says every ten seconds how far
+//! `stress soak THOUSANDS SECONDS` runs the first of them until either is reached, and says every ten seconds how far
 //! it is. Every record's place in the order of its handle is checked, and at the end every total.
 
 use std::error::Error;
@@ -18,7 +18,7 @@ mod course;
 
 use course::{Checker, Course, FIRST_HANDLE};
 
-const MILLION: u64 = 1_000_000;
+const MILLION: f64 = 1e6;
 const HANDLES: u32 = 256;
 
 /// Records under way at most, so that no ring fills: fewer than the part of one ring that is not kept for creates.
@@ -77,7 +77,7 @@ fn soak(goal: u64, limit: Duration) -> Result<(), Box<dyn Error>> {
         let gone = begun.elapsed();
         if gone >= next {
             next += Duration::from_secs(10);
-            let rate = folded as f64 / gone.as_secs_f64() / MILLION as f64;
+            let rate = folded as f64 / gone.as_secs_f64() / MILLION;
             println!("{:>6} s  {folded:>15} records  {rate:>6.1} M/s", gone.as_secs());
         }
         gone >= limit
@@ -89,7 +89,7 @@ fn soak(goal: u64, limit: Duration) -> Result<(), Box<dyn Error>> {
 
 fn number(argument: Option<&String>, what: impl Display) -> Result<u64, Box<dyn Error>> {
     let text =
-        argument.ok_or_else(|| format!("usage: stress [soak] MILLIONS [SECONDS]: {what} is missing"))?;
+        argument.ok_or_else(|| format!("usage: stress [soak] THOUSANDS [SECONDS]: {what} is missing"))?;
     text.parse().map_err(|error| format!("{what} {text:?}: {error}").into())
 }
 
@@ -97,9 +97,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("soak") => soak(
-            number(arguments.get(1), "MILLIONS")?.saturating_mul(MILLION),
+            number(arguments.get(1), "THOUSANDS")?.saturating_mul(1000),
             Duration::from_secs(number(arguments.get(2), "SECONDS")?),
         ),
-        _ => courses(number(arguments.first(), "MILLIONS")?.saturating_mul(MILLION)),
+        _ => courses(number(arguments.first(), "THOUSANDS")?.saturating_mul(1000)),
     }
 }
