@@ -140,6 +140,7 @@ impl HandleAudit {
     ///
     /// [`DrainDied`].
     pub fn enable(&self) -> Result<(), DrainDied> {
+        self.pipeline.check_process()?;
         let mut life = self.life();
         if life.over || self.is_enabled() {
             return Ok(());
@@ -162,6 +163,7 @@ impl HandleAudit {
     ///
     /// [`DrainDied`].
     pub fn disable(&self) -> Result<(), DrainDied> {
+        self.pipeline.check_process()?;
         let mut life = self.life();
         if self.is_enabled() {
             self.pipeline.switch(false);
@@ -177,6 +179,7 @@ impl HandleAudit {
     ///
     /// [`DrainDied`].
     pub fn set_focus(&self, focus: Focus) -> Result<(), DrainDied> {
+        self.pipeline.check_process()?;
         let _life = self.life();
         self.pipeline.flush()?;
         self.pipeline.shared.set_focus(focus.clone());
@@ -219,7 +222,7 @@ impl HandleAudit {
     /// A copy of one ghost trail, as far as it was folded.
     #[must_use]
     pub fn ghost(&self, handle: u32) -> Option<GhostTrail> {
-        self.pipeline.map.ghost(handle)
+        self.pipeline.ghost(handle)
     }
 
     /// What was refused and what was dropped, after a flush.
@@ -258,6 +261,7 @@ impl HandleAudit {
     ///
     /// [`DrainDied`].
     pub fn shutdown(&self) -> Result<(), DrainDied> {
+        self.pipeline.check_process()?;
         let mut life = self.life();
         if std::mem::replace(&mut life.over, true) {
             return Ok(());

@@ -16,12 +16,19 @@ use crate::recorder::Recorder;
 use crate::shared::{ClaimError, Seat, Shared};
 use crate::shim::{Arc, Mutex, MutexGuard, Ordering};
 use crate::snapshot::Snapshot;
-use crate::trail::{Counts, HandleAuditTrail};
+use crate::trail::{Counts, GhostTrail, HandleAuditTrail};
 
-/// The drain died: it panicked while it folded. What it had folded before can still be read.
-#[derive(Clone, Copy, Debug, Default, Error, PartialEq, Eq)]
-#[error("the drain died while folding: trails hold what was folded before, and nothing later")]
-pub struct DrainDied;
+/// Nothing is folded any more.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum DrainDied {
+    /// The drain panicked while it folded. What it had folded before can still be read.
+    #[error("the drain died while folding: trails hold what was folded before, and nothing later")]
+    Panicked,
+    /// This process is a forked child of the one that made the audit. It has no drain, and no trails: its parent has.
+    /// Recorders go on here until their rings are full, and nobody sees it.
+    #[error("this process is a forked child: the audit belongs to its parent")]
+    Forked,
+}
 
 #[derive(Debug)]
 pub(crate) struct Pipeline {
@@ -30,6 +37,8 @@ pub(crate) struct Pipeline {
     control: Arc<SegQueue<Control>>,
     /// Held for the length of a pass, by whoever runs it: the drain thread, or a caller that flushes.
     drain: Mutex<Drain>,
+    /// The process that has the drain. In a forked child locks may stay held for ever.
+    process: u32,
 }
 
 impl Pipeline {
@@ -38,7 +47,7 @@ impl Pipeline {
         let map = Arc::new(TrailMap::new(rings));
         let control = Arc::new(SegQueue::new());
         let drain = Mutex::new(Drain::new(shared.clone(), map.clone(), control.clone()));
-        Self { shared, map, control, drain }
+        Self { shared, map, control, drain, process: std::process::id() }
     }
 
     /// Makes the rings, hands their reading ends to the drain and puts the producers in their places.
@@ -89,9 +98,15 @@ impl Pipeline {
         self.control.push(message);
     }
 
+    /// Says if this is not the process that made the audit. To be asked before any lock is taken.
+    pub(crate) fn check_process(&self) -> Result<(), DrainDied> {
+        if std::process::id() == self.process { Ok(()) } else { Err(DrainDied::Forked) }
+    }
+
     /// The drain, after it has listened.
     pub(crate) fn drain(&self) -> Result<MutexGuard<'_, Drain>, DrainDied> {
-        let mut drain = self.drain.lock().map_err(|_| DrainDied)?;
+        self.check_process()?;
+        let mut drain = self.drain.lock().map_err(|_| DrainDied::Panicked)?;
         drain.listen();
         Ok(drain)
     }
@@ -124,10 +139,17 @@ impl Pipeline {
     }
 
     pub(crate) fn counts(&self, handle: u32) -> Option<Counts> {
+        self.check_process().ok()?;
         self.map.counts(handle, || self.drain.lock())
     }
 
     pub(crate) fn trail(&self, handle: u32) -> Option<HandleAuditTrail> {
+        self.check_process().ok()?;
         self.map.trail(handle, || self.drain.lock())
+    }
+
+    pub(crate) fn ghost(&self, handle: u32) -> Option<GhostTrail> {
+        self.check_process().ok()?;
+        self.map.ghost(handle)
     }
 }

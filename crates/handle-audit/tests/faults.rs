@@ -1,0 +1,329 @@
+//! What goes wrong around an audit: nothing hangs, the accounts balance, the message is clear.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use fork::{Fork, fork, waitpid};
+use handle_audit::{
+    AuditConfig, Capture, CaptureSink, CapturedSlot, Checkpoint, Coverage, DrainDied, Focus, HandleAudit,
+    HandleAuditEntry, HandleKind, LedgerAccount, Losses, Recorder, label,
+};
+use rustix::process::setpriority_process;
+use rustix::thread::{CpuSet, Pid, sched_getaffinity, sched_setaffinity};
+use spsc_ring::{CONTROL_WORDS, LINE_WORDS, Seal};
+
+const HANDLE: u32 = 0x1004;
+
+fn entry(cycle: u64, number: u64) -> HandleAuditEntry {
+    HandleAuditEntry::new(cycle, 1, 0x8200_0040, label!("NtSetEvent"), number)
+}
+
+/// Records a create, then signals, numbered from `numbers.start`.
+fn create_and_signal(recorder: &mut Recorder, handle: u32, numbers: std::ops::Range<u64>) {
+    for number in numbers {
+        if number == 0 {
+            recorder.record_create(handle, HandleKind::EVENT_AUTO, entry(number, number));
+        } else {
+            recorder.record_signal(handle, entry(number, number));
+        }
+    }
+}
+
+/// The accounts, which say that so many records were offered, each of which was folded, late or rejected.
+fn balanced(audit: &HandleAudit, attempted: u64) -> Losses {
+    let snapshot = audit.snapshot().unwrap();
+    assert_eq!(snapshot.losses.attempted(), attempted);
+    assert_eq!(snapshot.losses.recorded(), snapshot.folded + snapshot.losses.late());
+    snapshot.losses
+}
+
+#[test]
+fn a_thread_that_panics_gives_its_ring_back() {
+    let audit = HandleAudit::new(AuditConfig::default().rings(1).enabled(true)).unwrap();
+    let died = thread::scope(|scope| {
+        let hardware_thread = || {
+            let mut recorder = audit.claim(0).unwrap();
+            create_and_signal(&mut recorder, HANDLE, 0..100);
+            panic!("the hardware thread dies");
+        };
+        scope.spawn(hardware_thread).join()
+    });
+    died.unwrap_err();
+    create_and_signal(&mut audit.claim(0).unwrap(), HANDLE, 100..200);
+    assert_eq!(balanced(&audit, 200).rejected(), 0);
+    let signals = audit.trail(HANDLE).unwrap().signals;
+    assert_eq!((signals.total(), signals.iter().last().unwrap().entry.aux), (199, 199));
+}
+
+#[test]
+fn a_ring_whose_recorder_was_never_dropped_is_named_and_loses_nothing() {
+    let audit = HandleAudit::new(AuditConfig::default().rings(1).enabled(true)).unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut recorder = audit.claim(0).unwrap();
+            create_and_signal(&mut recorder, HANDLE, 0..100);
+            // What a thread does that is ended from outside: it runs no destructors.
+            std::mem::forget(recorder);
+        });
+    });
+    assert_eq!(audit.claim(0).unwrap_err().to_string(), "ring 0 is claimed: drop its recorder first");
+    let none_free = audit.claim_any().unwrap_err().to_string();
+    assert_eq!(none_free, "all 1 rings are claimed: configure more, or drop a recorder");
+    assert_eq!(balanced(&audit, 100).rejected(), 0);
+    audit.shutdown().unwrap();
+}
+
+/// A capture's sink that panics once it is armed.
+#[derive(Debug)]
+struct Trap(Arc<AtomicBool>);
+
+impl CaptureSink for Trap {
+    fn append(&mut self, slots: &[CapturedSlot]) {
+        assert!(slots.is_empty() || !self.0.load(Ordering::Relaxed), "the sink is at its end");
+    }
+    fn focus(&mut self, _: &Focus) {}
+    fn coverage(&mut self, _: Coverage) {}
+    fn wants_checkpoint(&self) -> bool {
+        false
+    }
+    fn checkpoint(&mut self, _: &Checkpoint) {}
+    fn stopped(&mut self, _: &[u64], _: &[LedgerAccount]) {}
+}
+
+#[test]
+fn a_panic_in_a_reader_that_folds_is_an_error_to_the_next_and_recording_goes_on() {
+    let armed = Arc::new(AtomicBool::new(false));
+    let memory: Arc<Vec<AtomicU64>> =
+        Arc::new((0..CONTROL_WORDS + 64 * LINE_WORDS).map(|_| AtomicU64::new(0)).collect());
+    let capture = Capture { rings: vec![(memory, Seal::new(1))], sink: Box::new(Trap(armed.clone())) };
+    let config = AuditConfig::default().rings(1).manual().enabled(true);
+    let audit = HandleAudit::with_capture(config, capture).unwrap();
+    let mut recorder = audit.claim(0).unwrap();
+    create_and_signal(&mut recorder, HANDLE, 0..10);
+    assert_eq!(balanced(&audit, 10).rejected(), 0);
+
+    armed.store(true, Ordering::Relaxed);
+    create_and_signal(&mut recorder, HANDLE, 10..20);
+    catch_unwind(AssertUnwindSafe(|| audit.snapshot())).unwrap_err();
+    assert_eq!(audit.flush(), Err(DrainDied::Panicked));
+    assert_eq!(audit.losses().unwrap_err(), DrainDied::Panicked);
+    assert_eq!(
+        audit.snapshot().unwrap_err().to_string(),
+        "the drain died while folding: trails hold what was folded before, and nothing later"
+    );
+    // Producers notice nothing, however long they go on; what was folded can be read.
+    create_and_signal(&mut recorder, HANDLE, 20..1_000);
+    drop(recorder);
+    create_and_signal(&mut audit.claim(0).unwrap(), HANDLE, 1_000..1_010);
+    assert_eq!(audit.trail(HANDLE).unwrap().signals.total(), 9);
+    assert_eq!(audit.shutdown(), Err(DrainDied::Panicked));
+}
+
+#[test]
+fn a_reader_that_panics_over_its_copy_stops_nobody() {
+    let audit = HandleAudit::new(AuditConfig::default().enabled(true)).unwrap();
+    let mut recorder = audit.claim(0).unwrap();
+    for round in 0..20 {
+        create_and_signal(&mut recorder, HANDLE, 100 * round..100 * round + 100);
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            let snapshot = audit.snapshot().unwrap();
+            panic!("{} trails are too many", snapshot.trails.len());
+        }));
+        read.unwrap_err();
+    }
+    assert_eq!(balanced(&audit, 2_000).rejected(), 0);
+}
+
+/// The threads of this process that drain.
+fn drains() -> Vec<Pid> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    tasks
+        .filter_map(|task| {
+            let task = task.ok()?;
+            let name = std::fs::read_to_string(task.path().join("comm")).ok()?;
+            let id = task.file_name().to_str()?.parse().ok()?;
+            name.starts_with("handle-audit-d").then(|| Pid::from_raw(id)).flatten()
+        })
+        .collect()
+}
+
+#[test]
+fn a_starved_drain_delays_no_reader_and_no_producer() {
+    let audit = HandleAudit::new(AuditConfig::default().ring_capacity(1024).enabled(true)).unwrap();
+    let here = sched_getaffinity(None).unwrap();
+    let core = (0..CpuSet::MAX_CPU).find(|core| here.is_set(*core)).unwrap();
+    let mut one = CpuSet::new();
+    one.set(core);
+    let mut starved = 0;
+    for drain in drains() {
+        // Drains of other tests may end meanwhile.
+        let niced = setpriority_process(Some(drain), 19).is_ok();
+        starved += usize::from(niced && sched_setaffinity(Some(drain), &one).is_ok());
+    }
+    assert!(starved > 0, "the drain of this test lives");
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            sched_setaffinity(None, &one).unwrap();
+            while !over.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        });
+        let mut recorder = audit.claim(0).unwrap();
+        for round in 0..50 {
+            // Once it fits the ring, once it does not.
+            let records = if round % 2 == 0 { 500 } else { 5_000 };
+            create_and_signal(&mut recorder, HANDLE, 0..records);
+            audit.flush().unwrap();
+            let trail = audit.trail(HANDLE).unwrap();
+            assert!(trail.signals.total() >= 499, "a flush folds what was recorded before it");
+        }
+        balanced(&audit, 25 * 5_500);
+        audit.shutdown().unwrap();
+        over.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn a_clock_that_jumps_changes_no_order() {
+    let audit = HandleAudit::new(AuditConfig::default().manual().enabled(true)).unwrap();
+    let mut recorders = [audit.claim(0).unwrap(), audit.claim(1).unwrap()];
+    let jumps = [100, 50, u64::MAX, 0, 1, 1 << 63, u64::MAX - 1, 7, 7, 0];
+    for (number, cycle) in (0..30).zip(jumps.into_iter().cycle()) {
+        let recorder = &mut recorders[number as usize % 2];
+        if number == 0 {
+            recorder.record_create(HANDLE, HandleKind::EVENT_AUTO, entry(cycle, number));
+        } else {
+            recorder.record_signal(HANDLE, entry(cycle, number));
+        }
+        if number % 7 == 0 {
+            audit.pump().unwrap();
+        }
+    }
+    assert_eq!(balanced(&audit, 30).rejected(), 0);
+    let snapshot = audit.snapshot().unwrap();
+    let numbers: Vec<u64> =
+        snapshot.trail(HANDLE).unwrap().signals.iter().map(|each| each.entry.aux).collect();
+    assert_eq!(numbers, (1..30).collect::<Vec<_>>());
+    // The history of a thread is kept by cycle: that is what a cycle means.
+    let last = &snapshot.threads[0].last;
+    assert!(last.len() == 30 && last.iter().is_sorted_by_key(|record| record.entry.cycle));
+}
+
+#[test]
+fn a_gap_over_a_jumping_clock_covers_every_lost_cycle() {
+    let config = AuditConfig::default().rings(1).ring_capacity(8).manual().enabled(true);
+    let audit = HandleAudit::new(config).unwrap();
+    let mut recorder = audit.claim(0).unwrap();
+    create_and_signal(&mut recorder, HANDLE, 0..8);
+    let lost = [500, 3, u64::MAX, 80];
+    lost.iter().for_each(|cycle| recorder.record_signal(HANDLE, entry(*cycle, *cycle)));
+    let losses = balanced(&audit, 12);
+    assert!(losses.rejected() >= 4);
+    assert!(lost.iter().all(|cycle| losses.overlaps(*cycle, *cycle)), "{:?}", losses.gaps);
+}
+
+/// What the child of a fork finds: 0 if all is as it should be, else the number of the step.
+fn in_the_child(audit: &HandleAudit, mut recorder: Recorder) -> i32 {
+    let steps = [
+        audit.flush() == Err(DrainDied::Forked),
+        audit.pump() == Err(DrainDied::Forked),
+        audit.enable() == Err(DrainDied::Forked),
+        audit.disable() == Err(DrainDied::Forked),
+        audit.losses() == Err(DrainDied::Forked),
+        audit.snapshot().is_err(),
+        audit.counts(HANDLE).is_none() && audit.trail(HANDLE).is_none() && audit.ghost(HANDLE).is_none(),
+        {
+            // Into rings that nobody drains.
+            create_and_signal(&mut recorder, HANDLE, 0..100_000);
+            drop(recorder);
+            audit.shutdown() == Err(DrainDied::Forked)
+        },
+    ];
+    steps.iter().position(|right| !right).map_or(0, |step| 1 + step as i32)
+}
+
+#[test]
+fn a_forked_child_is_told_so_and_its_parent_goes_on() {
+    let audit = HandleAudit::new(AuditConfig::default().ring_capacity(64).enabled(true)).unwrap();
+    for round in 0..10 {
+        // The drain folds while the process forks, so the child may inherit any lock of it.
+        let mut recorder = audit.claim(0).unwrap();
+        create_and_signal(&mut recorder, HANDLE, 0..1_000);
+        match fork().unwrap() {
+            Fork::Child => std::process::exit(in_the_child(&audit, recorder)),
+            Fork::Parent(child) => assert_eq!(waitpid(child).unwrap(), 0, "exit status, round {round}"),
+        }
+    }
+    balanced(&audit, 10_000);
+    let message = "this process is a forked child: the audit belongs to its parent";
+    assert_eq!(DrainDied::Forked.to_string(), message);
+}
+
+#[test]
+fn ten_thousand_recorders_are_claimed_and_released() {
+    let audit = HandleAudit::new(AuditConfig::default().enabled(true)).unwrap();
+    thread::scope(|scope| {
+        for me in 0..4 {
+            let audit = &audit;
+            scope.spawn(move || {
+                for number in 0..2_500 {
+                    let mut recorder = audit.claim_any().unwrap();
+                    create_and_signal(&mut recorder, HANDLE + 4 * me, number..number + 1);
+                }
+            });
+        }
+    });
+    assert_eq!(balanced(&audit, 10_000).rejected(), 0);
+    for me in 0..4 {
+        let signals = audit.trail(HANDLE + 4 * me).unwrap().signals;
+        assert_eq!(signals.total(), 2_499);
+        assert!(signals.iter().is_sorted_by_key(|each| each.entry.aux), "order outlives the hand-over");
+    }
+    let all: Vec<_> = (0..8).map(|ring| audit.claim(ring).unwrap()).collect();
+    assert_eq!(all.len(), 8);
+}
+
+/// Records until the audit is off, and returns how many records that may have been: the last one came perhaps too late
+/// to be taken.
+fn until_off(audit: &HandleAudit, handle: u32) -> u64 {
+    let mut recorder = audit.claim_any().unwrap();
+    let mut number = 0;
+    while recorder.is_enabled() {
+        create_and_signal(&mut recorder, handle, number..number + 1);
+        number += 1;
+    }
+    number
+}
+
+#[test]
+fn a_shutdown_raced_by_producers_counts_every_record_once() {
+    for round in 0..40 {
+        let config = AuditConfig::default().ring_capacity(if round % 2 == 0 { 64 } else { 1 << 16 });
+        let audit = HandleAudit::new(config.enabled(true)).unwrap();
+        let issued = thread::scope(|scope| {
+            let producer = |me: u32| {
+                let audit = &audit;
+                scope.spawn(move || until_off(audit, HANDLE + 4 * me))
+            };
+            let producers: Vec<_> = (0..6).map(producer).collect();
+            while audit.counts(HANDLE).is_none() {
+                thread::yield_now();
+            }
+            audit.shutdown().unwrap();
+            producers.into_iter().map(|producer| producer.join().unwrap()).collect::<Vec<_>>()
+        });
+        let snapshot = audit.snapshot().unwrap();
+        let losses = &snapshot.losses;
+        let all: u64 = issued.iter().sum();
+        assert!((all - 6..=all).contains(&losses.attempted()), "{} of {all}", losses.attempted());
+        assert_eq!(losses.recorded(), snapshot.folded + losses.late());
+        for trail in &snapshot.trails {
+            let issued = issued[(trail.handle - HANDLE) as usize / 4];
+            assert!(trail.totals.total() <= issued, "{} of {issued}", trail.totals.total());
+            assert!(trail.sequence().is_sorted_by_key(|each| each.entry.aux));
+        }
+    }
+}
