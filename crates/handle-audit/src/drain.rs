@@ -174,8 +174,7 @@ impl Drain {
         while !rest.is_empty() {
             let (now, later) = rest.split_at(self.append(rest));
             self.seam.folding(now);
-            self.fold.fold_all(now);
-            self.folded += now.len() as u64;
+            self.folded += self.fold.fold_all(now);
             rest = later;
         }
         let folded = order.len();
@@ -256,8 +255,8 @@ impl Drain {
         self.losses(gaps)
     }
 
-    /// The accounts as they stand, with these gaps.
-    pub(crate) fn losses(&self, gaps: Vec<Gap>) -> Losses {
+    /// The accounts as they stand, with these gaps and those of the fold.
+    pub(crate) fn losses(&self, mut gaps: Vec<Gap>) -> Losses {
         let account = |ring: usize| {
             let ledger = self.shared.places[ring].ledger.account();
             let mut account = self.fold.map.account(ring);
@@ -266,8 +265,13 @@ impl Drain {
             account.stacks_dropped = ledger.stacks_dropped;
             account
         };
+        let mut rings: Vec<_> = (0..self.shared.places.len()).map(account).collect();
+        for refused in self.fold.refused() {
+            rings[usize::from(refused.ring)].rejected.merge(&refused.rejected);
+            add_gap(&mut gaps, *refused);
+        }
         Losses {
-            rings: (0..self.shared.places.len()).map(account).collect(),
+            rings,
             gaps,
             unmatched: self.fold.map.unmatched.get(),
             threads_not_kept: self.fold.map.threads_not_kept.load(Ordering::Relaxed),

@@ -3,6 +3,7 @@
 
 use crate::entry::Frame;
 use crate::focus::Focus;
+use crate::losses::Gap;
 use crate::map::TrailMap;
 use crate::merge::Taken;
 use crate::operation::{Operation, OperationCounts};
@@ -29,6 +30,8 @@ pub(crate) type Stack = Box<[Frame]>;
 pub(crate) struct Fold {
     pub(crate) map: Arc<TrailMap>,
     pub(crate) focus: Focus,
+    /// By ring, the records for which there was no memory: as if their ring had been full.
+    refused: Box<[Option<Gap>]>,
     trails: TrailWriter,
     threads: ThreadWriter,
 }
@@ -36,7 +39,8 @@ pub(crate) struct Fold {
 impl Fold {
     /// A fold into an empty map.
     pub(crate) fn new(map: Arc<TrailMap>, focus: Focus) -> Self {
-        Self { map, focus, trails: TrailWriter::default(), threads: ThreadWriter::default() }
+        let refused = map.folded.iter().map(|_| None).collect();
+        Self { map, focus, refused, trails: TrailWriter::default(), threads: ThreadWriter::default() }
     }
 
     /// A fold that goes on where a snapshot was taken.
@@ -55,10 +59,18 @@ impl Fold {
         self.fold_known(taken, operation, known);
     }
 
-    /// Folds records in this order. The trails of a whole batch are touched before the first of them is written, so
-    /// that the memory fetches many at a time.
-    pub(crate) fn fold_all(&mut self, order: &[Taken]) {
+    /// Folds records in this order, and returns how many. The trails of a whole batch are touched before the first of
+    /// them is written, so that the memory fetches many at a time.
+    ///
+    /// Memory is asked for before a batch changes anything. If there is none, its records are refused.
+    pub(crate) fn fold_all(&mut self, order: &[Taken]) -> u64 {
+        let mut folded = 0;
         for batch in order.chunks(BATCH) {
+            if !self.has_memory_for(batch) {
+                batch.iter().for_each(|taken| self.refuse(taken));
+                continue;
+            }
+            folded += batch.len() as u64;
             let mut known = [None; BATCH];
             let store = &self.map.trails;
             for (id, taken) in known.iter_mut().zip(batch) {
@@ -82,6 +94,35 @@ impl Fold {
                 }
             }
         }
+        folded
+    }
+
+    fn has_memory_for(&mut self, batch: &[Taken]) -> bool {
+        let Self { map, trails, .. } = self;
+        let mut creates =
+            batch.iter().filter(|taken| matches!(taken.record.slot(), Slot::Head(Operation::Create)));
+        trails.ensure(&map.trails, batch.len())
+            && creates.all(|taken| trails.ensure_name(&map.trails, taken.record.handle()))
+    }
+
+    #[cold]
+    fn refuse(&mut self, taken: &Taken) {
+        let Slot::Head(operation) = taken.record.slot() else { return };
+        let (ring, cycle) = (taken.ring, taken.record.entry().cycle);
+        let gap = self.refused[usize::from(ring)].get_or_insert_with(|| Gap {
+            ring,
+            first_cycle: cycle,
+            last_cycle: cycle,
+            rejected: OperationCounts::default(),
+        });
+        gap.first_cycle = gap.first_cycle.min(cycle);
+        gap.last_cycle = gap.last_cycle.max(cycle);
+        gap.rejected.add(operation, 1);
+    }
+
+    /// What was refused, one gap for each ring.
+    pub(crate) fn refused(&self) -> impl Iterator<Item = &Gap> {
+        self.refused.iter().flatten()
     }
 
     fn fold_known(&mut self, taken: &Taken, operation: Operation, known: Option<TrailId>) {

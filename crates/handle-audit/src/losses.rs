@@ -2,7 +2,8 @@
 
 use crate::operation::{Operation, OperationCounts};
 
-/// A stretch of one ring's life in which records were rejected because it was full.
+/// A stretch of one ring's life in which records were rejected because it was full, or because the fold found no
+/// memory for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
     /// The ring.
@@ -32,7 +33,7 @@ pub struct RingAccount {
     pub folded: OperationCounts,
     /// Records published after the audit was shut down: recorded = folded + late.
     pub late: u64,
-    /// Records rejected because it was full, by operation.
+    /// Records rejected because it was full, or because there was no memory to fold them, by operation.
     pub rejected: OperationCounts,
     /// Creates recorded without their stack because it did not fit.
     pub stacks_dropped: u64,

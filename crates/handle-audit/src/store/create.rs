@@ -41,9 +41,8 @@ impl TrailWriter {
 
     /// The next trail, zeroed and not visible yet.
     pub(super) fn add(&mut self, store: &TrailStore) -> TrailId {
-        let id = self.trails.take(&store.heads);
-        store.born.make(id);
-        id
+        assert!(self.ensure_trails(store, 1), "there is memory for a trail");
+        self.trails.take(&store.heads)
     }
 
     /// Lets readers find a trail that was written.

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use dashmap::DashMap;
 use once_cell::race::OnceBox;
 use rustc_hash::FxBuildHasher;
+use zerocopy::FromZeros;
 
 use super::TrailId;
 
@@ -69,12 +70,20 @@ impl Index {
         }
     }
 
+    /// Makes room for the name of a handle, or says that there is no memory for it. The shared table of handles that
+    /// do not index directly is not asked: it cannot say no.
+    pub(super) fn ensure(&self, sparse: &mut Sparse, handle: u32) -> bool {
+        let Some((page, _)) = place(handle) else { return sparse.ensure() };
+        let made = || <Page>::new_box_zeroed().map_err(drop);
+        self.pages[page].get_or_try_init(made).is_ok()
+    }
+
     /// Names the trail of a handle that had none. The trail is written before.
     pub(super) fn insert(&self, sparse: &mut Sparse, handle: u32, id: TrailId) {
         match place(handle) {
             Some((page, cell)) => {
-                let page = self.pages[page].get_or_init(|| Box::new([const { AtomicU32::new(0) }; CELLS]));
-                page[cell].store(id, Ordering::Release);
+                assert!(self.ensure(sparse, handle), "there is memory for a page");
+                self.pages[page].get().expect("it was just made")[cell].store(id, Ordering::Release);
             }
             None => {
                 sparse.insert(handle, id);
@@ -114,15 +123,26 @@ impl Sparse {
         (id != 0).then_some(id)
     }
 
-    pub(super) fn insert(&mut self, handle: u32, id: TrailId) {
-        if 2 * (self.len + 1) > self.places.len() {
-            let mut larger = vec![(0, 0); (2 * self.places.len()).max(Self::FIRST)];
-            for (handle, id) in self.places.iter().filter(|(_, id)| *id != 0) {
-                let place = Self::probe(&larger, *handle);
-                larger[place] = (*handle, *id);
-            }
-            self.places = larger;
+    /// Makes room for one more, or says that there is no memory for it.
+    pub(super) fn ensure(&mut self) -> bool {
+        if 2 * (self.len + 1) <= self.places.len() {
+            return true;
         }
+        let (mut larger, length) = (Vec::new(), (2 * self.places.len()).max(Self::FIRST));
+        if larger.try_reserve_exact(length).is_err() {
+            return false;
+        }
+        larger.resize(length, (0, 0));
+        for (handle, id) in self.places.iter().filter(|(_, id)| *id != 0) {
+            let place = Self::probe(&larger, *handle);
+            larger[place] = (*handle, *id);
+        }
+        self.places = larger;
+        true
+    }
+
+    pub(super) fn insert(&mut self, handle: u32, id: TrailId) {
+        assert!(self.ensure(), "there is memory for a name");
         let place = Self::probe(&self.places, handle);
         self.len += usize::from(self.places[place].1 == 0);
         self.places[place] = (handle, id);

@@ -164,6 +164,27 @@ impl TrailStore {
 }
 
 impl TrailWriter {
+    /// Sees to it that so many records can be written, whatever they are, or says that there is no memory for it.
+    pub(crate) fn ensure(&mut self, store: &TrailStore, records: usize) -> bool {
+        let records = records as u32;
+        // A create takes a trail, or a summary of the one before; two chunks: stack and last records of the summary.
+        // Others take at most two blocks of a body each: for their list, and for an open wait, a name or the closer.
+        self.ensure_trails(store, records)
+            && self.more.ensure(&store.more, records)
+            && self.past.ensure(&store.past, records)
+            && self.bodies.cells.ensure(&store.bodies.cells, 2 * records)
+            && self.bodies.chunks.ensure(&store.bodies.chunks, 2 * records)
+    }
+
+    fn ensure_trails(&mut self, store: &TrailStore, count: u32) -> bool {
+        self.trails.ensure_with(count, |id| store.born.make(id).and(store.heads.make(id)))
+    }
+
+    /// Sees to it that a handle can be named, or says that there is no memory for it.
+    pub(crate) fn ensure_name(&mut self, store: &TrailStore, handle: u32) -> bool {
+        store.index.ensure(&mut self.sparse, handle)
+    }
+
     /// The trail of a handle, for the fold.
     #[inline]
     pub(crate) fn find(&self, store: &TrailStore, handle: u32) -> Option<TrailId> {

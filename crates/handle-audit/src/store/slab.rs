@@ -140,10 +140,13 @@ impl<B: FromZeros> Slab<B> {
         self.segments[segment].get()?.get(offset)
     }
 
-    pub(super) fn make(&self, id: u32) {
-        let (segment, _, length) = place(id);
-        self.segments[segment]
-            .get_or_init(|| <[B]>::new_box_zeroed_with_elems(length).expect("there is memory for a segment"));
+    /// Makes the segment of a block if it is not there, and returns the number of its last block. `None`: there is no
+    /// memory for it.
+    pub(super) fn make(&self, id: u32) -> Option<u32> {
+        let (segment, offset, length) = place(id);
+        let made = || <[B]>::new_box_zeroed_with_elems(length).map_err(drop);
+        self.segments[segment].get_or_try_init(made).ok()?;
+        Some(id + (length - 1 - offset) as u32)
     }
 }
 
@@ -151,27 +154,47 @@ impl<B: FromZeros> Slab<B> {
 #[derive(Debug, Default)]
 pub(super) struct Supply {
     used: u32,
+    /// Up to here, blocks have memory.
+    made: u32,
     free: Vec<u32>,
 }
 
 impl Supply {
+    /// Sees to it that the next `count` blocks can be taken, or says that there is no memory, or no number, for them.
+    pub(super) fn ensure<B: FromZeros>(&mut self, slab: &Slab<B>, count: u32) -> bool {
+        let new = count.saturating_sub(self.free.len() as u32);
+        self.ensure_with(new, |id| slab.make(id))
+    }
+
+    /// The same where nothing is given back. `make` is told the number of a block and returns the last one of its
+    /// segment.
+    pub(super) fn ensure_with(&mut self, count: u32, make: impl Fn(u32) -> Option<u32>) -> bool {
+        let Some(last) = self.used.checked_add(count) else { return false };
+        while self.made < last {
+            let Some(made) = make(self.made + 1) else { return false };
+            self.made = made;
+        }
+        true
+    }
+
     /// A block that nobody uses. What it holds is left from its last use.
     ///
     /// # Panics
     ///
-    /// If all numbers, or all memory, are used.
+    /// If all numbers, or all memory, are used; never after [`ensure`](Self::ensure).
     pub(super) fn take<B: FromZeros>(&mut self, slab: &Slab<B>) -> u32 {
         if let Some(id) = self.free.pop() {
             return id;
         }
-        self.used = self.used.checked_add(1).expect("fewer than 2^32 blocks");
-        slab.make(self.used);
+        assert!(self.ensure(slab, 1), "there is memory for a block");
+        self.used += 1;
         self.used
     }
 
     /// Takes a block back. Readers may still look at it; the version of its trail tells them.
     pub(super) fn give(&mut self, id: u32) {
-        if id != 0 {
+        // What cannot be noted for lack of memory is not used again.
+        if id != 0 && self.free.try_reserve(1).is_ok() {
             self.free.push(id);
         }
     }
@@ -209,5 +232,23 @@ mod tests {
         set(&slab.at(3).0[2], 7);
         assert_eq!(get(&slab.read(3).unwrap().0[2]), 7);
         assert!(slab.read(1_000_000).is_none());
+    }
+
+    #[test]
+    fn what_was_ensured_needs_no_memory_any_more() {
+        let (slab, mut supply) = (Slab::<Cell>::default(), Supply::default());
+        for count in [0, 1, 7, 8, 9, 300] {
+            assert!(supply.ensure(&slab, count));
+            for _ in 0..count {
+                let next = supply.used + 1;
+                assert!(slab.read(next).is_some(), "block {next} of {count}");
+                supply.take(&slab);
+            }
+        }
+        // Blocks that were given back count.
+        (1..=8).for_each(|id| supply.give(id));
+        let made = supply.made;
+        assert!(supply.ensure(&slab, 8 + made - supply.used) && supply.made == made);
+        assert!(!supply.ensure(&slab, u32::MAX), "there are no such numbers");
     }
 }

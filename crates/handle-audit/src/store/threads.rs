@@ -98,7 +98,7 @@ fn comes_before(record: &Record, block: &Block, number: u64) -> bool {
 }
 
 impl ThreadWriter {
-    /// Adds a record to those of its thread; says `false` if there are too many threads to keep this one.
+    /// Adds a record to those of its thread; says `false` if there are too many threads, or too little memory, to keep this one.
     #[inline]
     pub(crate) fn append(&mut self, store: &ThreadStore, record: &ThreadRecord) -> bool {
         let Some(id) = self.block(store, record.ring, record.entry.tid) else { return false };
@@ -135,7 +135,8 @@ impl ThreadWriter {
     }
 
     fn add(&mut self, store: &ThreadStore, tid: u32) -> Option<u32> {
-        if store.len() as usize == MAX_THREADS {
+        let room = (store.len() as usize) < MAX_THREADS;
+        if !(room && self.supply.ensure(&store.blocks, 1) && self.index.ensure()) {
             return None;
         }
         let id = self.supply.take(&store.blocks);
