@@ -231,8 +231,9 @@ impl Drain {
             let mut position = source.intake.seen();
             let end = source.intake.look();
             while position != end {
-                let record = source.intake.get(position);
-                if let Slot::Head(_) = record.slot() {
+                if let Ok(record) = source.intake.get(position)
+                    && let Slot::Head(_) = record.slot()
+                {
                     self.limits.newcomer(&record);
                 }
                 position = position.wrapping_add(1);
@@ -309,11 +310,12 @@ fn waiting_gaps(ring: u8, intake: &mut Intake) -> Vec<Gap> {
     let mut position = intake.taken();
     let end = intake.look();
     while position != end {
-        let record = intake.get(position);
-        match (record.slot(), gaps.last_mut()) {
-            (Slot::Gap, _) => gaps.push(record::gap_from(ring, &record)),
-            (Slot::GapCounts, Some(gap)) => record::add_gap_counts(gap, &record),
-            _ => {}
+        if let Ok(record) = intake.get(position) {
+            match (record.slot(), gaps.last_mut()) {
+                (Slot::Gap, _) => gaps.push(record::gap_from(ring, &record)),
+                (Slot::GapCounts, Some(gap)) => record::add_gap_counts(gap, &record),
+                _ => {}
+            }
         }
         position = position.wrapping_add(1);
     }
@@ -330,18 +332,24 @@ fn take(
 ) {
     let end = source.intake.seen();
     let mut position = source.intake.taken();
+    let mut damaged = Vec::new();
     let mut next = |intake: &Intake| {
-        (position != end).then(|| {
+        while position != end {
             let here = position;
             position = position.wrapping_add(1);
-            (here, intake.get(here))
-        })
+            match intake.get(here) {
+                Ok(record) => return Some((here, record)),
+                Err(damage) => damaged.push(damage.position),
+            }
+        }
+        None
     };
     let mut keep_slot = |position, record: &Record| {
         if let Some(slots) = &mut gap_slots {
             slots.push(CapturedSlot { ring, position, payload: record.payload() });
         }
     };
+    let mut orphans = Vec::new();
     let mut slot = next(&source.intake);
     while let Some((position, head)) = slot {
         slot = next(&source.intake);
@@ -368,8 +376,15 @@ fn take(
                 source.gaps.merge(&gap.rejected);
                 add_gap(gaps, gap);
             }
-            Slot::Stack | Slot::GapCounts => unreachable!("continuation slots follow their head"),
+            // They follow their head, unless it was damaged.
+            Slot::Stack | Slot::GapCounts => orphans.push(position),
         }
+    }
+    // The capture gets a hole where the damaged slot stood.
+    let hole = record::gap_slots(0, u64::MAX, &OperationCounts::default());
+    for position in damaged.into_iter().chain(orphans) {
+        keep_slot(position, &hole.as_slice()[0]);
+        add_gap(gaps, Gap::hole(ring, 0));
     }
     source.intake.take(end);
 }

@@ -4,7 +4,7 @@
 //! A recorder's path of fewest instructions knows the heap ring only. In capture mode that ring is a stand-in
 //! without slots, so every record takes the slow path, which knows both.
 
-use spsc_ring::{Consumer, LineConsumer, LineProducer, Producer};
+use spsc_ring::{Consumer, Damaged, LineConsumer, LineProducer, Producer};
 
 use crate::ledger::{ACCOUNT_WORDS, Ledger};
 use crate::record::Record;
@@ -135,12 +135,15 @@ impl Intake {
         published * 256 / capacity
     }
 
-    /// The record at a position that was seen.
+    /// The record at a position that was seen, unless the memory of a capture was damaged there.
     #[inline]
-    pub(crate) fn get(&self, position: u64) -> Record {
+    pub(crate) fn get(&self, position: u64) -> Result<Record, Damaged> {
         match self {
-            Self::Heap(ring) => ring.get(position),
-            Self::Captured { lines, .. } => Record::from_payload(lines.get(position)),
+            Self::Heap(ring) => Ok(ring.get(position)),
+            Self::Captured { lines, .. } => {
+                let record = Record::from_payload(lines.get(position)?);
+                record.known_slot().map(|_| record).ok_or(Damaged { position })
+            }
         }
     }
 

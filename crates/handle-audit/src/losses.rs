@@ -17,6 +17,19 @@ pub struct Gap {
 }
 
 impl Gap {
+    /// From this cycle on, an unknown number of records of the ring is missing: the memory or the file they stood in
+    /// was damaged.
+    #[must_use]
+    pub fn hole(ring: u8, first_cycle: u64) -> Self {
+        Self { ring, first_cycle, last_cycle: u64::MAX, rejected: OperationCounts::default() }
+    }
+
+    /// Whether nobody knows what is missing.
+    #[must_use]
+    pub fn is_hole(&self) -> bool {
+        self.rejected.total() == 0
+    }
+
     /// Whether a window of cycles, both ends included, meets this gap.
     #[must_use]
     pub fn overlaps(&self, first_cycle: u64, last_cycle: u64) -> bool {
@@ -98,6 +111,15 @@ impl Losses {
     #[must_use]
     pub fn stacks_dropped(&self) -> u64 {
         self.rings.iter().map(|ring| ring.stacks_dropped).sum()
+    }
+
+    /// Rings of which an unknown number of records is missing, each once, ascending.
+    #[must_use]
+    pub fn holes(&self) -> Vec<u8> {
+        let mut rings: Vec<u8> = self.gaps.iter().filter(|gap| gap.is_hole()).map(|gap| gap.ring).collect();
+        rings.sort_unstable();
+        rings.dedup();
+        rings
     }
 
     /// Whether a gap meets a window of cycles, both ends included.

@@ -33,7 +33,8 @@ pub fn exit_code(case: &Case<'_>, diagnosis: &Diagnosis, fail_on: Confidence) ->
     let failed = matches!(case.run.ended, Ended::Deadlock | Ended::Watchdog | Ended::Fault);
     let cut_short = matches!(case.run.ended, Ended::Interrupted | Ended::Limit);
     let snapshot = case.snapshot;
-    let losses = snapshot.losses.rejected() > 0 || snapshot.losses.late() > 0;
+    let losses = &snapshot.losses;
+    let losses = losses.rejected() > 0 || losses.late() > 0 || !losses.holes().is_empty();
     let gaps = losses || snapshot.coverage.late_start || snapshot.coverage.pauses > 0;
     if failed || diagnosis.findings(fail_on).next().is_some() {
         ExitCode::Findings

@@ -126,6 +126,10 @@ impl Loss<'_> {
     /// What is missing, in a clause.
     pub(crate) fn what(&self) -> String {
         match self {
+            Self::Gap(gap) if gap.is_hole() => format!(
+                "an unknown number of records is missing from {} on: their memory or their file was damaged",
+                words::time(gap.first_cycle)
+            ),
             Self::Gap(gap) => format!(
                 "{} ({}) {} lost on ring {} between {} and {}",
                 words::count(gap.rejected.total(), "record"),
@@ -146,6 +150,7 @@ impl Loss<'_> {
     /// What avoids it.
     pub(crate) fn remedy(&self) -> &'static str {
         match self {
+            Self::Gap(gap) if gap.is_hole() => "Run again; nobody else may write into the capture meanwhile.",
             Self::Gap(_) => "Run again with larger rings: --ring-capacity.",
             Self::Pauses(_) => "Run again without switching the recording off.",
             Self::LateStart => "Run again with --trace-handles from the start.",

@@ -35,8 +35,8 @@ mod ring;
 mod shim;
 
 pub use line::{
-    CONTROL_WORDS, FIRST_NOTE_WORD, HEAD_WORD, LINE_WORDS, Line, LineConsumer, LineProducer, NOTE_WORDS,
-    PAYLOAD_WORDS, Payload, Seal, SharedWords, TAIL_WORD, line_ring,
+    CONTROL_WORDS, Damaged, FIRST_NOTE_WORD, HEAD_WORD, LINE_WORDS, Line, LineConsumer, LineProducer,
+    NOTE_WORDS, PAYLOAD_WORDS, Payload, Seal, SharedWords, TAIL_WORD, line_ring,
 };
 pub use ring::{Consumer, Full, Producer, ring, ring_from};
 

@@ -58,6 +58,21 @@ impl SharedWords for Vec<AtomicU64> {
     }
 }
 
+/// A line does not hold what the producer published: something else wrote into the memory, or took it away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Damaged {
+    /// The line's position.
+    pub position: u64,
+}
+
+impl fmt::Display for Damaged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {} was overwritten from outside", self.position)
+    }
+}
+
+impl std::error::Error for Damaged {}
+
 /// Closes and opens lines. Two rings with different salts do not accept each other's lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seal {
@@ -198,10 +213,15 @@ impl LineProducer {
         if self.lines.words().is_some() { self.limit.wrapping_sub(self.tail) } else { 0 }
     }
 
-    /// Looks at the consumer's progress (Acquire) and returns the free lines.
+    /// Looks at the consumer's progress (Acquire) and returns the free lines. A head that no consumer can have stored
+    /// is ignored, so that nothing unread is overwritten.
     pub fn refresh(&mut self) -> u64 {
         if let Some(words) = self.lines.words() {
-            self.limit = words[HEAD_WORD].load(Ordering::Acquire).wrapping_add(self.lines.capacity);
+            let head = words[HEAD_WORD].load(Ordering::Acquire);
+            let known = self.limit.wrapping_sub(self.lines.capacity);
+            if head.wrapping_sub(known) <= self.tail.wrapping_sub(known) {
+                self.limit = head.wrapping_add(self.lines.capacity);
+            }
         }
         self.room()
     }
@@ -280,28 +300,55 @@ impl LineConsumer {
     }
 
     /// Looks how far the producer has published (Acquire). A process that may not touch the ring sees nothing new.
+    ///
+    /// A tail that no producer can have stored says nothing: the lines themselves then tell how far they go.
     pub fn look(&mut self) -> u64 {
         if let Some(words) = self.lines.words() {
-            self.seen = words[TAIL_WORD].load(Ordering::Acquire);
+            let tail = words[TAIL_WORD].load(Ordering::Acquire);
+            let published = tail.wrapping_sub(self.head);
+            self.seen = if (self.seen.wrapping_sub(self.head)..=self.lines.capacity).contains(&published) {
+                tail
+            } else {
+                self.end_of_whole_lines()
+            };
         }
         self.seen
     }
 
+    /// Position after the last whole line in a row.
+    #[cold]
+    fn end_of_whole_lines(&self) -> u64 {
+        let whole = |position: &u64| self.line(*position).is_ok();
+        let room = self.lines.capacity - self.seen.wrapping_sub(self.head);
+        let rest = (0..room).map(|offset| self.seen.wrapping_add(offset));
+        self.seen.wrapping_add(rest.take_while(whole).count() as u64)
+    }
+
     /// The payload at `position`.
+    ///
+    /// # Errors
+    ///
+    /// [`Damaged`] if the line does not hold what the producer published there. The ring goes on: the line is
+    /// released like any other.
     ///
     /// # Panics
     ///
-    /// If `position` lies outside `[head, seen)`, or if something else than the producer wrote into the line.
-    #[must_use]
-    pub fn get(&self, position: u64) -> Payload {
+    /// If `position` lies outside `[head, seen)`.
+    #[inline]
+    pub fn get(&self, position: u64) -> Result<Payload, Damaged> {
         let published = self.seen.wrapping_sub(self.head);
         assert!(position.wrapping_sub(self.head) < published, "position {position} was not published");
-        let words = self.lines.words().expect("only the owner of the memory sees lines");
+        self.line(position)
+    }
+
+    #[inline]
+    fn line(&self, position: u64) -> Result<Payload, Damaged> {
+        let words = self.lines.words().ok_or(Damaged { position })?;
         let at = self.lines.line_at(position);
         let line = std::array::from_fn(|index| words[at + index].load(Ordering::Relaxed));
         match self.seal.open(&line) {
-            Some((held, payload)) if held == position => payload,
-            _ => panic!("line {position} was overwritten from outside: {line:x?}"),
+            Some((held, payload)) if held == position => Ok(payload),
+            _ => Err(Damaged { position }),
         }
     }
 
@@ -341,7 +388,7 @@ mod tests {
             assert!(producer.push_all([payload(2 * round), payload(2 * round + 1)].into_iter()));
             consumer.look();
             while consumer.head() != consumer.seen() {
-                assert_eq!(consumer.get(consumer.head()), payload(next));
+                assert_eq!(consumer.get(consumer.head()), Ok(payload(next)));
                 consumer.release(consumer.head().wrapping_add(1));
                 next += 1;
             }
@@ -371,6 +418,36 @@ mod tests {
             }
         }
         assert_eq!(seal.open(&[0; LINE_WORDS]), None, "fresh memory holds no line");
+    }
+
+    #[test]
+    fn a_line_that_was_overwritten_is_an_error_and_the_ring_goes_on() {
+        let memory = memory(4);
+        let (mut producer, mut consumer) = line_ring(memory.clone(), Seal::new(7), 0);
+        assert!(producer.push_all((0..3).map(payload).collect::<Vec<_>>().into_iter()));
+        memory[CONTROL_WORDS + LINE_WORDS + 2].fetch_xor(1, Ordering::Relaxed);
+        assert_eq!(consumer.look(), 3);
+        let read: Vec<_> = (0..3).map(|position| consumer.get(position)).collect();
+        assert_eq!(read, [Ok(payload(0)), Err(Damaged { position: 1 }), Ok(payload(2))]);
+        consumer.release(3);
+        assert_eq!(producer.refresh(), 4);
+    }
+
+    #[test]
+    fn a_head_or_a_tail_that_was_overwritten_is_not_believed() {
+        let memory = memory(4);
+        let (mut producer, mut consumer) = line_ring(memory.clone(), Seal::new(7), 100);
+        assert!(producer.push_all((0..3).map(payload).collect::<Vec<_>>().into_iter()));
+        for absurd in [0, 99, 105, u64::MAX] {
+            memory[TAIL_WORD].store(absurd, Ordering::Relaxed);
+            assert_eq!(consumer.look(), 103, "tail {absurd}");
+            memory[HEAD_WORD].store(absurd, Ordering::Relaxed);
+            assert_eq!(producer.refresh(), 1, "head {absurd}");
+        }
+        // Either end repairs its own word with its next step.
+        consumer.release(103);
+        assert!(producer.push_all([payload(3)].into_iter()));
+        assert_eq!((producer.refresh(), consumer.look()), (3, 104));
     }
 
     #[derive(Debug)]

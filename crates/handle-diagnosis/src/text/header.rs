@@ -76,6 +76,11 @@ fn lost(case: &Case<'_>) -> Option<String> {
             operations(&counts)
         ));
     }
+    if !losses.holes().is_empty() {
+        parts.push(
+            "an unknown number of records is missing: their memory or their file was damaged".to_owned(),
+        );
+    }
     if losses.late() > 0 {
         parts.push(format!("{} came after the end", count(losses.late(), "record")));
     }
