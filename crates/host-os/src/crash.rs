@@ -3,11 +3,12 @@
 use std::ffi::c_int;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use libc::{c_void, siginfo_t};
 use once_cell::sync::OnceCell;
 
+use crate::guard;
 use crate::mapping::SharedMapping;
 
 /// Signals that a fault or an abort of the host raises.
@@ -30,7 +31,8 @@ static EARLIER: OnceCell<[libc::sigaction; FATAL.len()]> = OnceCell::new();
 
 /// From now on, a SIGSEGV, SIGBUS, SIGILL, SIGFPE or SIGABRT first leaves its number and address in the
 /// [`CRASH_NOTE_WORDS`] words of `mapping` from `first` on, and then goes to the handler that was there before, or
-/// ends the process as it would have. The first signal stays noted. A forked child writes nothing.
+/// ends the process as it would have. The first signal stays noted, unless the earlier handler repaired what was
+/// wrong and the process lives on. A forked child writes nothing.
 ///
 /// A later call moves the note to another place; each call keeps its mapping for the life of the process.
 ///
@@ -42,6 +44,11 @@ pub fn leave_crash_notes(mapping: Arc<SharedMapping>, first: usize) -> io::Resul
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the mapping has no room for a crash note"));
     }
     PLACE.store(Box::into_raw(Box::new(Place { mapping, first })), Ordering::Release);
+    install_once()
+}
+
+/// Puts the handlers in front of those that are there, the first time.
+pub(crate) fn install_once() -> io::Result<()> {
     EARLIER.get_or_try_init(install).map(|_| ())
 }
 
@@ -73,19 +80,48 @@ fn install() -> io::Result<[libc::sigaction; FATAL.len()]> {
 extern "C" fn on_crash(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     // SAFETY: the kernel passes a valid `siginfo_t` to a handler installed with SA_SIGINFO, and these signals carry
     // an address, or nothing of which the bits would be invalid as a number.
-    note(signal, unsafe { (*info).si_addr() } as u64);
+    let (address, code) = unsafe { ((*info).si_addr() as u64, (*info).si_code) };
+    let sent = code <= 0;
+    if signal == libc::SIGBUS && !sent && guard::replace(address as usize) {
+        return;
+    }
+    let noted = note(signal, address);
     pass_on(signal, info, context);
+    match disposition(signal) {
+        // The earlier handler repaired what was wrong: there was no crash.
+        handler if handler == on_crash as *const () as libc::sighandler_t => {
+            if let Some(number) = noted {
+                number.store(0, Ordering::Release);
+            }
+        }
+        // It gave up, for the fault to end the process when it comes back. One that was sent does not come back.
+        libc::SIG_DFL if sent => {
+            // SAFETY: `raise` may be called in a handler. The signal is delivered when this one returns.
+            unsafe { libc::raise(signal) };
+        }
+        _ => {}
+    }
 }
 
-/// Leaves the note. Only loads and stores of atomics.
-fn note(signal: c_int, address: u64) {
+/// Leaves the note, and returns the word that tells if this is the first. Only loads and stores of atomics.
+fn note(signal: c_int, address: u64) -> Option<&'static AtomicU64> {
     // SAFETY: null, or a `Place` that was leaked by `leave_crash_notes` and is never freed or changed.
-    let Some(place) = (unsafe { PLACE.load(Ordering::Acquire).as_ref() }) else { return };
-    let Some(words) = place.mapping.words() else { return };
-    let [number, at] = &words[place.first..][..CRASH_NOTE_WORDS] else { return };
-    if number.load(Ordering::Relaxed) == 0 {
+    let place: &'static Place = unsafe { PLACE.load(Ordering::Acquire).as_ref() }?;
+    let [number, at] = &place.mapping.words()?[place.first..][..CRASH_NOTE_WORDS] else { return None };
+    (number.load(Ordering::Relaxed) == 0).then(|| {
         at.store(address, Ordering::Relaxed);
         number.store(signal as u64, Ordering::Release);
+        number
+    })
+}
+
+/// What handles a signal now.
+fn disposition(signal: c_int) -> libc::sighandler_t {
+    // SAFETY: an all-zero `sigaction` is a valid one, and `sigaction` may be called in a handler.
+    unsafe {
+        let mut now = std::mem::zeroed::<libc::sigaction>();
+        libc::sigaction(signal, std::ptr::null(), &mut now);
+        now.sa_sigaction
     }
 }
 

@@ -13,6 +13,7 @@
 //! - Handlers that were installed before stay in the chain.
 //! - A second signal ends the process at once, however stuck it is.
 //! - A [`SharedMapping`] gives its words to the process that made it, and nothing to a forked child.
+//! - A guarded mapping whose file is cut short goes on in memory and says so, where it would raise SIGBUS.
 //! - A crash note is left before an earlier handler gets the signal, by loads and stores of atomics alone.
 //!
 //! # What it does not do
@@ -20,6 +21,7 @@
 //! - It knows nothing of guests or audits: what to do on an interrupt is the caller's.
 
 mod crash;
+mod guard;
 mod interrupt;
 mod mapping;
 

@@ -6,8 +6,14 @@ use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::{MmapOptions, MmapRaw};
+use once_cell::sync::OnceCell;
 use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
 use rustix::mm::Advice;
+use rustix::process::{Resource, getrlimit};
+
+use crate::crash;
+use crate::guard::{self, Range};
 
 const WORD: u64 = size_of::<AtomicU64>() as u64;
 
@@ -15,11 +21,22 @@ const WORD: u64 = size_of::<AtomicU64>() as u64;
 ///
 /// # Errors
 ///
-/// What the operating system says, `ENOSPC` above all. A file system that cannot reserve is told to write zeros.
+/// What the operating system says, `ENOSPC` above all: at once if the file system has less space than that, so that a
+/// reservation that must fail does not fill it for a while. `EFBIG` if the process may not have files so long. A file
+/// system that cannot reserve is told to write zeros.
 pub fn reserve(file: &File, bytes: u64) -> io::Result<()> {
+    // Going beyond this limit would not fail, but raise SIGXFSZ.
+    if getrlimit(Resource::Fsize).current.is_some_and(|limit| bytes > limit) {
+        return Err(Errno::FBIG.into());
+    }
+    let space = rustix::fs::fstatvfs(file)?;
+    let missing = bytes.saturating_sub(file.metadata()?.len());
+    if missing > space.f_bavail.saturating_mul(space.f_frsize) {
+        return Err(Errno::NOSPC.into());
+    }
     match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes) {
         Ok(()) => Ok(()),
-        Err(rustix::io::Errno::OPNOTSUPP) => write_zeros(file, bytes),
+        Err(Errno::OPNOTSUPP) => write_zeros(file, bytes),
         Err(error) => Err(error.into()),
     }
 }
@@ -71,12 +88,13 @@ impl OwnerPage {
 ///
 /// # What it does not do
 ///
-/// If another process cuts the file short, the next access raises SIGBUS. Reserve the space first ([`reserve`]), or
-/// a full disk does the same.
+/// If another process cuts the file short, the next access raises SIGBUS, unless the mapping is guarded
+/// ([`guard`](Self::guard)). Reserve the space first ([`reserve`]), or a full disk does the same.
 #[derive(Debug)]
 pub struct SharedMapping {
     map: ManuallyDrop<MmapRaw>,
     owner: OwnerPage,
+    guarded: OnceCell<&'static Range>,
 }
 
 impl SharedMapping {
@@ -96,7 +114,26 @@ impl SharedMapping {
         // SAFETY: the address and the length are those of a mapping that this function has just made and that nobody
         // else knows. DONTFORK changes nothing in this process.
         unsafe { rustix::mm::madvise(map.as_mut_ptr().cast(), map.len(), Advice::LinuxDontFork)? };
-        Ok(Self { map: ManuallyDrop::new(map), owner: OwnerPage::new()? })
+        Ok(Self { map: ManuallyDrop::new(map), owner: OwnerPage::new()?, guarded: OnceCell::new() })
+    }
+
+    /// From now on, a part that the file does not have any more reads as zeros and takes what is stored, for this
+    /// process alone, instead of raising SIGBUS: [`is_lost`](Self::is_lost) tells. It takes a handler of SIGBUS, which
+    /// passes on what is none of its business.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says; also if 64 mappings are guarded already.
+    pub fn guard(&self) -> io::Result<()> {
+        crash::install_once()?;
+        let addresses = || guard::guard(self.map.as_ptr() as usize, self.map.len());
+        self.guarded.get_or_try_init(addresses).map(|_| ())
+    }
+
+    /// Whether the file was cut short and the mapping, which is guarded, went on without it.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.guarded.get().is_some_and(|range| range.is_lost())
     }
 
     /// The words; nothing in a forked child of the process that made the mapping.
@@ -126,6 +163,9 @@ impl Drop for SharedMapping {
     fn drop(&mut self) {
         // A forked child does not have the mapping: at its address there may be something else by now.
         if self.is_ours() {
+            if let Some(range) = self.guarded.get() {
+                range.release();
+            }
             // SAFETY: dropped once, here, and not used afterwards.
             unsafe { ManuallyDrop::drop(&mut self.map) };
         }
@@ -161,7 +201,26 @@ mod tests {
     #[test]
     fn reserving_more_than_there_is_fails_at_once() {
         let file = tempfile::tempfile().unwrap();
-        assert!(reserve(&file, 1 << 60).is_err());
+        let error = reserve(&file, 1 << 60).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(file.metadata().unwrap().len(), 0, "nothing was taken for a while");
+    }
+
+    #[test]
+    fn a_file_that_is_cut_short_under_a_guarded_mapping_is_noticed_and_nothing_more() {
+        let file = tempfile::tempfile().unwrap();
+        reserve(&file, 4 * 4096).unwrap();
+        let mapping = SharedMapping::new(&file, 4 * 4096).unwrap();
+        mapping.guard().unwrap();
+        let words = mapping.words().unwrap();
+        words.iter().for_each(|word| word.store(7, Ordering::Relaxed));
+        file.set_len(4096 + 100).unwrap();
+        assert!(!mapping.is_lost());
+        let at = |index: usize| words[index].load(Ordering::Relaxed);
+        assert_eq!((at(0), at(511), at(3 * 512)), (7, 7, 0));
+        assert!(mapping.is_lost());
+        words[3 * 512].store(8, Ordering::Relaxed);
+        assert_eq!((at(3 * 512), at(2 * 512)), (8, 0));
     }
 
     #[test]
