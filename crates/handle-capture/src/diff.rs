@@ -2,9 +2,8 @@
 //! object, and in which turn, does not.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use handle_audit::{CapturedRecord, HandleKind, Label, Operation};
+use handle_audit::{CapturedRecord, HandleAuditEntry, HandleKind, Label, Operation};
 
 use crate::story::Story;
 
@@ -46,13 +45,6 @@ impl Ord for Site {
     }
 }
 
-impl fmt::Display for ObjectKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Site { kind, source, lr } = self.site;
-        write!(f, "{kind} number {} of {source} at 0x{lr:08x}", self.ordinal)
-    }
-}
-
 /// What was done to an object, without who and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Act {
@@ -62,12 +54,6 @@ pub struct Act {
     pub source: Label,
     /// From where.
     pub lr: u32,
-}
-
-impl fmt::Display for Act {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} by {} at 0x{:08x}", self.operation, self.source, self.lr)
-    }
 }
 
 /// Who did it, and when.
@@ -141,48 +127,61 @@ struct Object {
     acts: Vec<(Act, Occasion)>,
 }
 
+/// A create: where it stands, if it is among the records, and what it made.
+struct Creation {
+    index: Option<usize>,
+    site: Site,
+    occasion: Occasion,
+}
+
+/// The creates of a run in turn. The fold does not order creates of different handles, so their cycles say whose turn
+/// it was.
+fn creations(story: &Story) -> Vec<Creation> {
+    let creation = |index, kind, handle, entry: &HandleAuditEntry| Creation {
+        index,
+        site: Site { kind, source: entry.source, lr: entry.lr },
+        occasion: Occasion { handle, tid: entry.tid, cycle: entry.cycle },
+    };
+    let older = story.older.iter().map(|object| creation(None, object.kind, object.handle, &object.created));
+    let records = story.records.iter().enumerate();
+    let creates = records.filter(|(_, record)| record.operation == Operation::Create);
+    let creates =
+        creates.map(|(index, record)| creation(Some(index), record.kind, record.handle, &record.entry));
+    let mut all: Vec<_> = older.chain(creates).collect();
+    all.sort_by_key(|creation| (creation.occasion.cycle, creation.index));
+    all
+}
+
 /// Objects with what was done to them. Waits, wakes and what a wait consumed depend on who came first, and are left
 /// out.
 fn objects(story: &Story) -> BTreeMap<ObjectKey, Object> {
-    let keys = keys(story);
-    let mut present: BTreeMap<u32, ObjectKey> = BTreeMap::new();
     let mut objects: BTreeMap<ObjectKey, Object> = BTreeMap::new();
+    let mut present: BTreeMap<u32, ObjectKey> = BTreeMap::new();
+    let mut made_by: BTreeMap<usize, ObjectKey> = BTreeMap::new();
+    let mut ordinals: BTreeMap<Site, u64> = BTreeMap::new();
+    for Creation { index, site, occasion } in creations(story) {
+        let ordinal = ordinals.entry(site).or_default();
+        *ordinal += 1;
+        let key = ObjectKey { site, ordinal: *ordinal };
+        objects.insert(key, Object { created: occasion, acts: Vec::new() });
+        match index {
+            Some(index) => _ = made_by.insert(index, key),
+            None => _ = present.insert(occasion.handle, key),
+        }
+    }
     for (index, record) in story.records.iter().enumerate() {
-        let (source, lr) = (record.entry.source, record.entry.lr);
-        let occasion = occasion(record);
-        match record.operation {
-            Operation::Create => {
-                let key = keys[&index];
-                present.insert(record.handle, key);
-                objects.insert(key, Object { created: occasion, acts: Vec::new() });
-            }
+        let (operation, source, lr) = (record.operation, record.entry.source, record.entry.lr);
+        match operation {
+            Operation::Create => _ = present.insert(record.handle, made_by[&index]),
             Operation::Wait | Operation::Wake | Operation::Satisfied => {}
-            operation => {
+            _ => {
                 let object = present.get(&record.handle).and_then(|key| objects.get_mut(key));
-                if let Some(object) = object {
-                    object.acts.push((Act { operation, source, lr }, occasion));
-                }
+                let act = (Act { operation, source, lr }, occasion(record));
+                object.into_iter().for_each(|object| object.acts.push(act));
             }
         }
     }
     objects
-}
-
-/// The object that each create makes, by the index of its record. The fold does not order creates of different handles,
-/// so their cycles say whose turn it was.
-fn keys(story: &Story) -> BTreeMap<usize, ObjectKey> {
-    let creates =
-        story.records.iter().enumerate().filter(|(_, record)| record.operation == Operation::Create);
-    let mut creates: Vec<_> = creates.collect();
-    creates.sort_by_key(|(index, record)| (record.entry.cycle, *index));
-    let mut made: BTreeMap<Site, u64> = BTreeMap::new();
-    let key = |(index, record): (usize, &CapturedRecord)| {
-        let site = Site { kind: record.kind, source: record.entry.source, lr: record.entry.lr };
-        let ordinal = made.entry(site).or_default();
-        *ordinal += 1;
-        (index, ObjectKey { site, ordinal: *ordinal })
-    };
-    creates.into_iter().map(key).collect()
 }
 
 fn occasion(record: &CapturedRecord) -> Occasion {

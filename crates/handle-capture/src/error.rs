@@ -47,6 +47,14 @@ pub enum CaptureError {
         /// Most records in a ring.
         max_capacity: usize,
     },
+    /// Something is at the path that a new capture does not replace.
+    #[error("{}: not replaced: {reason}; remove it, or choose another name", path.display())]
+    NotReplaced {
+        /// The path.
+        path: PathBuf,
+        /// Why not.
+        reason: &'static str,
+    },
     /// The file is not a capture, or nothing of it can be recognised.
     #[error("not a capture: no section of one in {length} bytes")]
     NotACapture {
@@ -75,8 +83,10 @@ pub enum CaptureError {
     #[error("this process is a forked child: the capture belongs to its parent")]
     Forked,
     /// The drain could not write any more; what it folded afterwards is in memory only.
-    #[error("the capture ends early: {reason}")]
+    #[error("{}: the capture ends early: {reason}", path.display())]
     Incomplete {
+        /// The capture.
+        path: PathBuf,
         /// What the system said when it refused.
         reason: String,
     },

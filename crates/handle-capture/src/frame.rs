@@ -100,7 +100,9 @@ pub(crate) fn encode(seal: Seal, kind: Kind, number: u64, slots_before: u64, bod
 
 /// Words as bytes, little-endian.
 pub(crate) fn to_bytes(words: &[u64]) -> Vec<u8> {
-    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    let mut bytes = Vec::with_capacity(8 * words.len());
+    words.iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
+    bytes
 }
 
 /// Bytes as words; a rest of less than a word is left out.

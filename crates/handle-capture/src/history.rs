@@ -9,7 +9,7 @@ use crate::find;
 use crate::frame::{Frame, Frames, Kind};
 use crate::layout::{BLOCK_WORDS, Geometry, Role};
 use crate::names::Names;
-use crate::read::{Places, decode, missing};
+use crate::read::{Places, decode};
 use crate::recovered::{Event, Note};
 use crate::rings::RingFound;
 use crate::segment::SLOT_WORDS;
@@ -179,9 +179,14 @@ impl<'a, V: FnMut(&Event)> History<'a, V> {
             return;
         };
         self.replay = Replay::resume(&checkpoint);
+        (self.visit)(&Event::Resumed(Box::new(checkpoint.state.clone())));
         self.base = checkpoint;
         self.omitted = omitted;
         self.exact = true;
+        if omitted > 0 {
+            // Their handles look as if nobody had made them.
+            self.replay_hole(0);
+        }
     }
 
     /// The audit was shut down here: where each ring ends, and its account.
@@ -210,8 +215,13 @@ impl<'a, V: FnMut(&Event)> History<'a, V> {
     fn lose(&mut self, slots: u64) {
         self.lost = self.lost.saturating_add(slots);
         self.exact = false;
-        self.replay.add_gap(missing(0, self.last_cycle, u64::MAX));
+        self.replay_hole(0);
         (self.visit)(&Event::Lost { slots });
+    }
+
+    /// From here on, an unknown number of records is missing.
+    pub(crate) fn replay_hole(&mut self, ring: u8) {
+        self.replay.add_gap(Gap::hole(ring, self.last_cycle));
     }
 
     fn slots_frame(&mut self, body: &[u64]) {
@@ -254,9 +264,9 @@ impl<'a, V: FnMut(&Event)> History<'a, V> {
         (self.visit)(&Event::Gap(gap));
     }
 
-    /// Whether a slot of a ring stands in a segment, or is in the state that the replay began with.
-    pub(crate) fn has(&self, slot: &CapturedSlot) -> bool {
-        !self.waiting.contains(&(slot.ring, slot.position)) || self.base.holds(slot.ring, slot.position)
+    /// Whether the slot at a place of a ring stands in a segment, or is in the state that the replay began with.
+    pub(crate) fn has(&self, ring: u8, position: u64) -> bool {
+        !self.waiting.contains(&(ring, position)) || self.base.holds(ring, position)
     }
 
     /// What a ring has released must stand in a segment.

@@ -8,10 +8,10 @@
 //! was in neither at the first moment was not published then. What both have is told by (ring, position).
 
 use std::collections::HashSet;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use handle_audit::{Captured, CapturedRecord, CapturedSlot, Gap, OperationCounts, settle};
+use handle_audit::{Captured, CapturedRecord, CapturedSlot, settle};
 
 use crate::error::CaptureError;
 use crate::find::{self, Found};
@@ -42,9 +42,9 @@ pub fn read(path: impl AsRef<Path>) -> Result<Recovered, CaptureError> {
 pub fn read_with(path: impl AsRef<Path>, visit: impl FnMut(&Event)) -> Result<Recovered, CaptureError> {
     let path = path.as_ref();
     let source = open(path)?;
-    let running = matches!(source.file.try_lock_shared(), Err(TryLockError::WouldBlock));
+    let running = source.is_written();
     let found = find::geometry(&source)?;
-    let rings = if found.geometry.rings_elsewhere { rings_file(&source, &found.geometry) } else { Ok(None) };
+    let rings = rings_file(&source, &found.geometry);
     read_sources(&source, found, &rings, running, visit)
 }
 
@@ -60,7 +60,7 @@ pub fn read_bytes(bytes: &[u8], visit: impl FnMut(&Event)) -> Result<Recovered, 
     read_sources(&bytes, found, &rings, false, visit)
 }
 
-fn open(path: &Path) -> Result<FileSource, CaptureError> {
+pub(crate) fn open(path: &Path) -> Result<FileSource, CaptureError> {
     let file = File::open(path).map_err(CaptureError::io(path, "cannot open the capture"))?;
     let metadata = file.metadata().map_err(CaptureError::io(path, "cannot read the capture"))?;
     if !metadata.is_file() {
@@ -71,12 +71,18 @@ fn open(path: &Path) -> Result<FileSource, CaptureError> {
 
 /// Where the rings should be and are not.
 #[derive(Debug)]
-struct RingsMissing {
+pub(crate) struct RingsMissing {
     path: PathBuf,
 }
 
-/// The file that has the rings.
-fn rings_file(source: &dyn Source, geometry: &Geometry) -> Result<Option<FileSource>, RingsMissing> {
+/// The file that has the rings, and its path; nothing if that is the capture itself.
+pub(crate) fn rings_file(
+    source: &dyn Source,
+    geometry: &Geometry,
+) -> Result<Option<(PathBuf, FileSource)>, RingsMissing> {
+    if !geometry.rings_elsewhere {
+        return Ok(None);
+    }
     let at = (header::RINGS_PATH * 8) as u64;
     let words = to_words(&source.read(at, header::RINGS_PATH_BYTES + 8));
     let length = words.first().copied().filter(|length| *length <= header::RINGS_PATH_BYTES as u64);
@@ -87,19 +93,22 @@ fn rings_file(source: &dyn Source, geometry: &Geometry) -> Result<Option<FileSou
         find::section(rings, geometry, Role::Header, 0, 0).is_some()
             || find::section(rings, geometry, Role::Ring, 0, HEADERS).is_some()
     });
-    rings.map(Some).ok_or(RingsMissing { path })
+    match rings {
+        Some(rings) => Ok(Some((path, rings))),
+        None => Err(RingsMissing { path }),
+    }
 }
 
 fn read_sources(
     source: &dyn Source,
     found: Found,
-    rings_in: &Result<Option<FileSource>, RingsMissing>,
+    rings_in: &Result<Option<(PathBuf, FileSource)>, RingsMissing>,
     running: bool,
     mut visit: impl FnMut(&Event),
 ) -> Result<Recovered, CaptureError> {
     let geometry = found.geometry;
     let ring_source = match rings_in {
-        Ok(Some(file)) => Some(file as &dyn Source),
+        Ok(Some((_, file))) => Some(file as &dyn Source),
         Ok(None) => Some(source),
         Err(_) => None,
     };
@@ -113,14 +122,16 @@ fn read_sources(
     let mut history = History::new(source, geometry, &names, waiting, &mut visit);
     history.read();
     let rest = history.beyond(&rings, &newcomers);
+    let without_rings = rings_in.as_ref().err().filter(|_| !history.stopped());
+    if without_rings.is_some() {
+        history.replay_hole(0);
+    }
     let notes = names.notes();
 
     let ending = ending(source, running, notes.end);
     let mut remarks = history.remarks();
     remarks.extend(ring_remarks(&rings, &rest));
-    if let Err(RingsMissing { path }) = rings_in
-        && !history.stopped()
-    {
+    if let Some(RingsMissing { path }) = without_rings {
         remarks.push(Note::RingsMissing { path: path.display().to_string() });
     }
     if notes.lost > 0 {
@@ -138,6 +149,7 @@ fn read_sources(
         rings: geometry.rings,
         ring_capacity: geometry.ring_capacity,
         bytes: source.length(),
+        rings_at: rings_in.as_ref().ok().and_then(Option::as_ref).map(|(path, _)| path.clone()),
         segments_written: history.written(),
         segments_kept: history.kept(),
         slots_in_segments: history.slots(),
@@ -188,7 +200,11 @@ impl<V: FnMut(&Event)> History<'_, V> {
         let mut records = Vec::new();
         for (ring, found) in rings.iter().enumerate() {
             self.notice_release(ring, found);
-            let slots: Vec<_> = found.slots.iter().filter(|slot| !self.has(slot)).copied().collect();
+            if found.damaged > 0 || found.bounds.is_none() {
+                self.replay_hole(ring as u8);
+            }
+            let slots: Vec<_> =
+                found.slots.iter().filter(|slot| !self.has(slot.ring, slot.position)).copied().collect();
             for (slot, captured, used) in decode(&slots, self.names, &mut rest.orphans) {
                 if self.end_of(ring).is_some_and(|end| (slot.position.wrapping_sub(end) as i64) >= 0) {
                     rest.late[ring] += u64::from(matches!(captured, Captured::Record(_)));
@@ -206,7 +222,8 @@ impl<V: FnMut(&Event)> History<'_, V> {
                 }
             }
         }
-        let newcomers: Vec<_> = newcomers.iter().filter(|slot| !self.has(slot)).copied().collect();
+        let newcomers: Vec<_> =
+            newcomers.iter().filter(|slot| !self.has(slot.ring, slot.position)).copied().collect();
         let newcomers: Vec<CapturedRecord> = decode(&newcomers, self.names, &mut 0)
             .into_iter()
             .filter_map(|(_, captured, _)| match captured {
@@ -251,27 +268,36 @@ pub(crate) fn decode(
     all
 }
 
-/// Why the capture ended. What kills the process comes after what the host noted, and so counts more.
+/// Why the capture ended. What kills the process comes after what the host noted, and so counts more; a panic may
+/// have been caught, and counts less, unless it is what made the process abort.
 fn ending(source: &dyn Source, running: bool, noted: Option<String>) -> Ending {
     let crash = to_words(&source.read(header::CRASH as u64 * 8, 16));
-    if let [number, address] = *crash
-        && number != 0
-    {
-        return Ending::Signal { number: number as u32, address };
+    let signal = match *crash {
+        [number, address] if number != 0 => Some(Ending::Signal { number: number as u32, address }),
+        _ => None,
+    };
+    let panic = panic_text(source).map(Ending::Panic);
+    match signal {
+        Some(Ending::Signal { number: SIGABRT, .. }) if panic.is_some() => panic,
+        Some(signal) => Some(signal),
+        None => noted.map(Ending::Noted).or(panic),
     }
-    if let Some(reason) = noted {
-        return Ending::Noted(reason);
+    .unwrap_or(if running { Ending::Running } else { Ending::Killed })
+}
+
+/// The number of the signal that an abort raises.
+const SIGABRT: u32 = 6;
+
+fn panic_text(source: &dyn Source) -> Option<String> {
+    let words = to_words(&source.read(header::PANIC as u64 * 8, 8 + header::PANIC_BYTES));
+    let (length, text) = words.split_first()?;
+    let bytes = length << 1 >> 1;
+    if length >> 63 == 0 || bytes > header::PANIC_BYTES as u64 {
+        return None;
     }
-    let panic = to_words(&source.read(header::PANIC as u64 * 8, 8 + header::PANIC_BYTES));
-    if let Some((length, text)) = panic.split_first()
-        && length >> 63 == 1
-        && length << 1 >> 1 <= header::PANIC_BYTES as u64
-    {
-        let words: Vec<u64> = std::iter::once(length << 1 >> 1).chain(text.iter().copied()).collect();
-        let bytes = Glass { words: &words, labels: &NoLabels }.bytes().unwrap_or_default();
-        return Ending::Panic(String::from_utf8_lossy(&bytes).into_owned());
-    }
-    if running { Ending::Running } else { Ending::Killed }
+    let words: Vec<u64> = std::iter::once(bytes).chain(text.iter().copied()).collect();
+    let bytes = Glass { words: &words, labels: &NoLabels }.bytes().unwrap_or_default();
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[derive(Debug)]
@@ -303,11 +329,6 @@ fn ring_remarks(rings: &[RingFound], rest: &Rest) -> Vec<Note> {
         remarks.push(Note::Unordered { slots: rest.orphans });
     }
     remarks
-}
-
-/// A stretch in which something is missing that was there.
-pub(crate) fn missing(ring: u8, first_cycle: u64, last_cycle: u64) -> Gap {
-    Gap { ring, first_cycle, last_cycle, rejected: OperationCounts::default() }
 }
 
 /// Places of slots.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use handle_audit::{CapturedRecord, Gap, Snapshot};
 
@@ -43,6 +44,8 @@ pub struct Info {
     pub ring_capacity: u64,
     /// Bytes of the file.
     pub bytes: u64,
+    /// Where the rings are, if they are in a file of their own that is there.
+    pub rings_at: Option<PathBuf>,
     /// Segments of history that were written.
     pub segments_written: u64,
     /// Segments that can still be read.
@@ -179,6 +182,8 @@ impl fmt::Display for Note {
 /// What a capture tells, in the order of the fold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
+    /// The history before this is not there; this is the state that it led to.
+    Resumed(Box<Snapshot>),
     /// A record.
     Record(CapturedRecord),
     /// A ring was full for a while.

@@ -34,24 +34,39 @@ pub(crate) struct Bounds {
     pub(crate) tail: u64,
 }
 
+impl Bounds {
+    fn of(control: &[u64; CONTROL_WORDS]) -> Self {
+        Self { head: control[HEAD_WORD], tail: control[TAIL_WORD] }
+    }
+
+    fn length(self) -> u64 {
+        self.tail.wrapping_sub(self.head)
+    }
+
+    fn contains(self, slot: &CapturedSlot) -> bool {
+        slot.position.wrapping_sub(self.head) < self.length()
+    }
+}
+
 /// Reads the words of a ring's control block, the lines between head and tail, and the account.
 pub(crate) fn look(source: &dyn Source, geometry: &Geometry, ring: u64) -> RingFound {
     let seal = geometry.ring_seal(ring);
-    let Some(control) = control(source, geometry, ring) else {
-        return RingFound { damaged: 0, ..RingFound::default() };
+    let Some(control) = control(source, geometry, ring) else { return RingFound::default() };
+    let mut slots = lines(source, geometry, ring, seal);
+    // A process that runs went on meanwhile.
+    let after =
+        self::control(source, geometry, ring).map_or(Bounds::of(&control), |control| Bounds::of(&control));
+    let Some(bounds) = bounds(Bounds::of(&control), after.tail, geometry.ring_capacity, &slots) else {
+        slots.sort_by_key(|slot| slot.position);
+        return RingFound { slots, ledger: ledger(&control, seal), ..RingFound::default() };
     };
-    let lines = lines(source, geometry, ring, seal);
-    let bounds = bounds(&control, geometry.ring_capacity, &lines);
-    let published = |slot: &CapturedSlot| {
-        bounds.is_none_or(|bounds| {
-            slot.position.wrapping_sub(bounds.head) < bounds.tail.wrapping_sub(bounds.head)
-        })
-    };
-    let mut slots: Vec<_> = lines.into_iter().filter(published).collect();
-    let first = bounds.map_or(0, |bounds| bounds.head);
-    slots.sort_by_key(|slot| slot.position.wrapping_sub(first));
-    let damaged = bounds.map_or(0, |bounds| bounds.tail.wrapping_sub(bounds.head) - slots.len() as u64);
-    RingFound { slots, bounds, damaged, ledger: ledger(&control, seal) }
+    slots.retain(|slot| bounds.contains(slot));
+    slots.sort_by_key(|slot| slot.position.wrapping_sub(bounds.head));
+    // What was released while the lines were read may be overwritten, and stands in a segment.
+    let released = after.head.wrapping_sub(bounds.head).min(bounds.length());
+    let held = Bounds { head: bounds.head.wrapping_add(released), ..bounds };
+    let whole = slots.iter().filter(|slot| held.contains(slot)).count() as u64;
+    RingFound { slots, bounds: Some(bounds), damaged: held.length() - whole, ledger: ledger(&control, seal) }
 }
 
 /// The tail, as it is now.
@@ -83,15 +98,13 @@ fn lines(source: &dyn Source, geometry: &Geometry, ring: u64, seal: Seal) -> Vec
     found
 }
 
-/// Head and tail, unless they contradict themselves or the lines: no line can be far beyond the tail, or so old that
-/// the ring must have overwritten it.
-fn bounds(control: &[u64; CONTROL_WORDS], capacity: u64, lines: &[CapturedSlot]) -> Option<Bounds> {
-    let bounds = Bounds { head: control[HEAD_WORD], tail: control[TAIL_WORD] };
-    let sound = bounds.tail.wrapping_sub(bounds.head) <= capacity
-        && lines.iter().all(|line| {
-            let age = bounds.tail.wrapping_add(MAX_UNPUBLISHED).wrapping_sub(line.position);
-            age <= capacity + 2 * MAX_UNPUBLISHED
-        });
+/// Head and tail, unless they contradict themselves or the lines: no line can be far beyond the tail, as it was after
+/// the lines were read, or so old that the ring must have overwritten it.
+fn bounds(bounds: Bounds, tail_after: u64, capacity: u64, lines: &[CapturedSlot]) -> Option<Bounds> {
+    let oldest = bounds.tail.wrapping_sub(capacity + MAX_UNPUBLISHED);
+    let newest = tail_after.wrapping_add(MAX_UNPUBLISHED);
+    let sound = bounds.length() <= capacity
+        && lines.iter().all(|line| line.position.wrapping_sub(oldest) <= newest.wrapping_sub(oldest));
     sound.then_some(bounds)
 }
 

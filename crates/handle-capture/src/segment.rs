@@ -54,6 +54,7 @@ impl SegmentWriter {
     }
 
     fn write(&mut self, words: &[u64]) -> io::Result<()> {
+        self.inner.check_length()?;
         let bytes = frame::to_bytes(words);
         self.inner.file.write_all_at(&bytes, self.at)?;
         self.at += bytes.len() as u64;
@@ -84,7 +85,8 @@ impl SegmentWriter {
 
     fn write_checkpoint(&mut self, checkpoint: &Checkpoint) -> io::Result<()> {
         self.begin_segment()?;
-        let budget = (self.inner.geometry.segment_bytes / 8 / 2) as usize - BLOCK_WORDS;
+        // The rest is for what comes next.
+        let budget = (self.inner.geometry.segment_bytes / 8 * 3 / 4) as usize - BLOCK_WORDS;
         let (frames, _) = checkpoint::encode(checkpoint, budget);
         frames.iter().try_for_each(|(kind, body)| self.frame(*kind, body))
     }

@@ -1,7 +1,7 @@
 //! Bytes to read a capture from: a file that may still be written to, or memory.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::os::unix::fs::FileExt;
 
 /// Somewhere to read from. What cannot be read is missing, not an error: recovery goes on with the rest.
@@ -18,6 +18,13 @@ pub(crate) trait Source: fmt::Debug {
 pub(crate) struct FileSource {
     pub(crate) file: File,
     pub(crate) length: u64,
+}
+
+impl FileSource {
+    /// Whether a process still writes it: a writer holds a lock as long as it lives.
+    pub(crate) fn is_written(&self) -> bool {
+        matches!(self.file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
 }
 
 impl Source for FileSource {

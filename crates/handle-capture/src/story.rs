@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use handle_audit::{CapturedRecord, HandleKind, Label, Operation};
+use handle_audit::{CapturedRecord, HandleAuditEntry, HandleAuditTrail, HandleKind, Label, Operation};
 
 use crate::error::CaptureError;
 use crate::read::read_with;
-use crate::recovered::{Event, Recovered};
+use crate::recovered::{Event, Note, Recovered};
 
 /// Something to point out on a time line, such as a verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct Mark {
 pub struct Story {
     /// What the capture gave.
     pub recovered: Recovered,
+    /// Objects whose create is not among the records, because that part of the history was dropped.
+    pub older: Vec<OlderObject>,
     /// Records in the order of the fold.
     pub records: Vec<CapturedRecord>,
     /// Waits, in the order in which they began.
@@ -34,6 +36,17 @@ pub struct Story {
     pub flows: Vec<Flow>,
     /// Things to point out.
     pub marks: Vec<Mark>,
+}
+
+/// An object that is older than the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OlderObject {
+    /// The handle.
+    pub handle: u32,
+    /// What it is.
+    pub kind: HandleKind,
+    /// Who made it, and when.
+    pub created: HandleAuditEntry,
 }
 
 /// A thread's wait on one handle.
@@ -70,23 +83,30 @@ impl Story {
     ///
     /// As [`read`](crate::read).
     pub fn read(path: impl AsRef<Path>) -> Result<Self, CaptureError> {
-        let mut records = Vec::new();
-        let recovered = read_with(path, |event| {
-            if let Event::Record(record) = event {
-                records.push(record.clone());
-            }
+        let (mut older, mut records) = (Vec::new(), Vec::new());
+        let recovered = read_with(path, |event| match event {
+            // What came before something that is lost is not before what comes now.
+            Event::Resumed(state) => older = state.trails.iter().map(OlderObject::of).collect(),
+            Event::Record(record) => records.push(record.clone()),
+            Event::Gap(_) | Event::Lost { .. } => {}
         })?;
-        Ok(Self::new(recovered, records))
+        Ok(Self::new(recovered, older, records))
     }
 
     /// Puts together what belongs together.
     #[must_use]
-    pub fn new(recovered: Recovered, records: Vec<CapturedRecord>) -> Self {
+    pub fn new(recovered: Recovered, older: Vec<OlderObject>, records: Vec<CapturedRecord>) -> Self {
         let mut links = Links::default();
         for (index, record) in records.iter().enumerate() {
             links.follow(index, record);
         }
-        Self { recovered, records, waits: links.waits, flows: links.flows, marks: Vec::new() }
+        Self { recovered, older, records, waits: links.waits, flows: links.flows, marks: Vec::new() }
+    }
+
+    /// Whether the beginning of the history was dropped.
+    #[must_use]
+    pub fn begins_late(&self) -> bool {
+        self.recovered.notes.iter().any(|note| matches!(note, Note::DroppedSegments { .. }))
     }
 
     /// The last cycle of any record.
@@ -116,7 +136,8 @@ impl Story {
     /// Objects, by handle.
     #[must_use]
     pub fn objects(&self) -> Vec<ObjectName> {
-        let mut kinds: HashMap<u32, Option<HandleKind>> = HashMap::new();
+        let older = self.older.iter().map(|object| (object.handle, Some(object.kind)));
+        let mut kinds: HashMap<u32, Option<HandleKind>> = older.collect();
         for record in &self.records {
             let kind = kinds.entry(record.handle).or_default();
             if record.operation == Operation::Create {
@@ -157,12 +178,15 @@ impl Links {
                 self.open.insert(key, self.waits.len());
                 self.waits.push(WaitSlice { begin: index, end: None });
             }
-            Operation::Satisfied => self.close(key, index),
+            Operation::Satisfied => _ = self.close(key, index),
             Operation::Wake => {
-                self.close(key, index);
-                if let Some(from) = self.signals.get(&record.handle) {
-                    self.flows.push(Flow { from: *from, to: index });
-                }
+                let begin = self.close(key, index);
+                // A thread that parked was woken by what came after. One that ran into its timeout, or left its wait
+                // for an APC, was not woken by a signal.
+                let signal = self.signals.get(&record.handle).copied();
+                let from =
+                    signal.filter(|from| begin.is_none_or(|begin| *from > begin) && is_satisfied(record));
+                self.flows.extend(from.map(|from| Flow { from, to: index }));
             }
             Operation::Signal | Operation::Pulse => {
                 for from in self.promises.remove(&record.handle).unwrap_or_default() {
@@ -180,10 +204,22 @@ impl Links {
         }
     }
 
-    fn close(&mut self, key: (u32, u32), index: usize) {
-        if let Some(wait) = self.open.remove(&key) {
-            self.waits[wait].end = Some(index);
-        }
+    /// Ends the wait of a thread on a handle, and returns the record that began it.
+    fn close(&mut self, key: (u32, u32), index: usize) -> Option<usize> {
+        let wait = &mut self.waits[self.open.remove(&key)?];
+        wait.end = Some(index);
+        Some(wait.begin)
+    }
+}
+
+/// Whether the status of a wake says that the object let the thread go: success, or a mutant that was abandoned.
+fn is_satisfied(wake: &CapturedRecord) -> bool {
+    matches!(wake.entry.aux, 0..=0x3F | 0x80..=0xBF)
+}
+
+impl OlderObject {
+    fn of(trail: &HandleAuditTrail) -> Self {
+        Self { handle: trail.handle, kind: trail.kind, created: trail.created.entry }
     }
 }
 

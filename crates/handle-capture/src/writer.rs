@@ -1,9 +1,10 @@
 //! Making a capture.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -21,6 +22,7 @@ use crate::error::CaptureError;
 use crate::frame::to_bytes;
 use crate::layout::{Block, Geometry, HEADERS, PAGE, RING_CONTROL, Role, header};
 use crate::notes::{LABEL_RESERVE, MAX_NAME_BYTES, MAX_PARTS, NotesWriter};
+use crate::place;
 use crate::segment::SegmentWriter;
 use crate::words::Pen;
 
@@ -30,8 +32,9 @@ pub const DEFAULT_MAX_BYTES: u64 = 256 << 20;
 /// The shortest segment: room for a checkpoint and some frames.
 const MIN_SEGMENT: u64 = 512 << 10;
 
-/// Segments, if each can be [`MIN_SEGMENT`] long.
-const SEGMENTS: u64 = 8;
+/// Segments, if each can be [`MIN_SEGMENT`] long. More of them would keep more of the history when one is dropped; fewer
+/// have room for more trails in a checkpoint.
+const SEGMENTS: u64 = 4;
 
 /// Bytes for attachments, at most a quarter of the capture.
 const ATTACHMENTS: u64 = 4 << 20;
@@ -47,7 +50,8 @@ pub struct CaptureOptions {
 }
 
 impl CaptureOptions {
-    /// A capture at `path`, for an audit of eight rings. What is there is overwritten.
+    /// A capture at `path`, for an audit of eight rings. A capture that is there is replaced, once the new one has its
+    /// space; anything else is left alone.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
@@ -134,6 +138,8 @@ pub(crate) struct Inner {
     pub(crate) geometry: Geometry,
     /// The header, and the rings if they are in the same file.
     pub(crate) mapping: Arc<SharedMapping>,
+    /// The rings.
+    rings: Arc<SharedMapping>,
     rings_path: Option<PathBuf>,
     notes: Mutex<NotesWriter>,
     /// Why the capture could not go on. The first reason stays.
@@ -148,6 +154,15 @@ impl Inner {
     pub(crate) fn fail(&self, error: &io::Error) {
         // A later failure is a consequence.
         let _ = self.failure.set(error.to_string());
+    }
+
+    /// Whether the file still has all its space. Somebody else may have cut it short.
+    pub(crate) fn check_length(&self) -> io::Result<()> {
+        let whole = !self.mapping.is_lost() && !self.rings.is_lost();
+        if whole && self.file.metadata()?.len() >= self.geometry.end() {
+            return Ok(());
+        }
+        Err(io::Error::other("somebody cut the file short while it was written"))
     }
 
     fn with_notes<T>(&self, what: impl FnOnce(&mut NotesWriter) -> T) -> Result<T, CaptureError> {
@@ -190,43 +205,57 @@ pub struct CaptureWriter {
 
 impl CaptureWriter {
     /// Makes the file, reserves all its space, and returns the writer together with what the audit needs
-    /// ([`HandleAudit::with_capture`](handle_audit::HandleAudit::with_capture)).
+    /// ([`HandleAudit::with_capture`](handle_audit::HandleAudit::with_capture)). The file appears at its path, in place of
+    /// an earlier capture, when nothing can fail any more.
     ///
     /// # Errors
     ///
-    /// [`CaptureError`] if the numbers do not fit each other, or the file cannot be made, is being written by another
-    /// process, or cannot have its space.
+    /// [`CaptureError`] if the numbers do not fit each other, something that is no capture stands at the path, the
+    /// capture there is being written by another process, or there is no space. Nothing is left behind then, and what
+    /// was at the path is as it was.
     pub fn create(options: &CaptureOptions) -> Result<(Self, Capture), CaptureError> {
         let geometry = options.geometry()?;
-        let path = &options.path;
-        let file = open_locked(path)?;
+        let path = place::resolve(&options.path)?;
+        let orphaned_rings = place::may_replace(&path)?;
+        let part = NewFile::create(place::part(&path))?;
+        part.file
+            .try_lock()
+            .map_err(|error| CaptureError::io(&path, "cannot lock the file")(error.into()))?;
         let own_rings = if geometry.rings_elsewhere { HEADERS } else { geometry.rings_end() };
-        let mapping = prepare(&file, path, geometry.end(), own_rings)?;
-        let (rings_path, rings) = match &options.rings_in {
-            None => (None, mapping.clone()),
+        let mapping = prepare(&part, geometry.end(), own_rings)?;
+        let rings_file = match &options.rings_in {
+            None => None,
             Some(directory) => {
-                let path = rings_path(directory, path, geometry.id);
-                let file = File::options().read(true).write(true).create_new(true).open(&path);
-                let file = file.map_err(CaptureError::io(&path, "cannot make the rings' file"))?;
-                let rings = prepare(&file, &path, geometry.rings_end(), geometry.rings_end())?;
-                write_headers(&file, &path, geometry)?;
-                (Some(path), rings)
+                let file = NewFile::create(rings_path(directory, &path, geometry.id))?;
+                let rings = prepare(&file, geometry.rings_end(), geometry.rings_end())?;
+                write_headers(&file.file, &file.path, geometry)?;
+                Some((file, rings))
             }
         };
+        let rings = rings_file.as_ref().map_or_else(|| mapping.clone(), |(_, rings)| rings.clone());
         let inner = Arc::new(Inner {
             path: path.clone(),
-            file,
+            file: part.file.try_clone().map_err(CaptureError::io(&path, "cannot make the capture"))?,
             geometry,
             mapping,
-            rings_path,
+            rings: rings.clone(),
+            rings_path: rings_file.as_ref().map(|(file, _)| file.path.clone()),
             notes: Mutex::new(NotesWriter::new(geometry)),
             failure: OnceLock::new(),
             stopped: AtomicBool::new(false),
             used: AtomicU64::new(0),
         });
-        let sink = inner.begin(&rings).map_err(CaptureError::io(path, "cannot write"))?;
+        let sink = inner.begin().map_err(CaptureError::io(&path, "cannot write"))?;
         // The header comes last: what has one is complete.
-        write_headers(&inner.file, path, geometry)?;
+        write_headers(&inner.file, &path, geometry)?;
+        std::fs::rename(&part.path, &path)
+            .map_err(CaptureError::io(&path, "cannot put the capture there"))?;
+        part.keep();
+        rings_file.into_iter().for_each(|(file, _)| file.keep());
+        if let Some(orphan) = orphaned_rings {
+            // The rings of a killed process, of which the capture is gone now. If they stay, they only take space.
+            let _ = std::fs::remove_file(orphan);
+        }
         let watcher: Weak<dyn LabelWatcher> = Arc::downgrade(&(inner.clone() as Arc<dyn LabelWatcher>));
         watch_labels(watcher);
         let ring = |ring| -> (Arc<dyn SharedWords>, _) {
@@ -276,13 +305,16 @@ impl CaptureWriter {
     }
 
     /// From now on, a fatal signal or a panic of this process is noted in the capture, before it goes to the handler
-    /// or hook that was there. A panic that is caught is noted too; the reason of an end overrides it.
+    /// or hook that was there. A panic that is caught is noted too; the reason of an end overrides it. If somebody cuts
+    /// the file short, the audit goes on in memory instead of a SIGBUS, and [`finish`](Self::finish) says so.
     ///
     /// # Errors
     ///
     /// What the operating system says.
     pub fn note_crashes(&self) -> Result<(), CaptureError> {
         host_os::leave_crash_notes(self.inner.mapping.clone(), header::CRASH)
+            .and_then(|()| self.inner.mapping.guard())
+            .and_then(|()| self.inner.rings.guard())
             .map_err(CaptureError::io(&self.inner.path, "cannot watch for crashes"))?;
         let mapping = Arc::downgrade(&self.inner.mapping);
         let earlier = std::panic::take_hook();
@@ -301,14 +333,21 @@ impl CaptureWriter {
     /// # Errors
     ///
     /// [`CaptureError::Incomplete`] if the drain could not write at some time; what the operating system says.
-    pub fn finish(self) -> Result<(), CaptureError> {
+    pub fn finish(&self) -> Result<(), CaptureError> {
         let inner = &self.inner;
         if !inner.mapping.is_ours() {
             return Err(CaptureError::Forked);
         }
         host_os::leave_no_crash_notes();
+        // Whatever was noted, the process has survived it.
+        if let Some(words) = inner.mapping.words() {
+            words[header::CRASH].store(0, Ordering::Relaxed);
+        }
+        if let Err(error) = inner.check_length().and_then(|()| inner.check_name()) {
+            inner.fail(&error);
+        }
         if let Some(reason) = inner.failure.get() {
-            return Err(CaptureError::Incomplete { reason: reason.clone() });
+            return Err(CaptureError::Incomplete { path: inner.path.clone(), reason: reason.clone() });
         }
         if inner.stopped.load(Ordering::Acquire) {
             let used = inner.used.load(Ordering::Relaxed).next_multiple_of(8);
@@ -326,11 +365,17 @@ impl CaptureWriter {
 }
 
 impl Inner {
+    /// Whether the file has a name.
+    fn check_name(&self) -> io::Result<()> {
+        let named = self.file.metadata()?.nlink() > 0;
+        named.then_some(()).ok_or_else(|| io::Error::other("somebody removed the file while it was written"))
+    }
+
     /// Writes everything that stands before the first record.
-    fn begin(self: &Arc<Self>, rings: &SharedMapping) -> io::Result<SegmentWriter> {
+    fn begin(self: &Arc<Self>) -> io::Result<SegmentWriter> {
         let geometry = self.geometry;
         let block = |role, index| Block { role, index, generation: 0, geometry }.words();
-        if let Some(words) = rings.words() {
+        if let Some(words) = self.rings.words() {
             for ring in 0..geometry.rings {
                 let at = (geometry.ring_at(ring) / 8) as usize;
                 for (place, word) in words[at..].iter().zip(block(Role::Ring, ring)) {
@@ -352,18 +397,38 @@ impl Inner {
     }
 }
 
-/// Opens the file and locks it: readers see from the lock that its writer lives.
-fn open_locked(path: &Path) -> Result<File, CaptureError> {
-    let mut options = File::options();
-    let file = options.read(true).write(true).create(true).truncate(false).open(path);
-    let file = file.map_err(CaptureError::io(path, "cannot make the capture"))?;
-    file.try_lock().map_err(|error| CaptureError::io(path, "another process is using it")(error.into()))?;
-    file.set_len(0).map_err(CaptureError::io(path, "cannot empty the file"))?;
-    Ok(file)
+/// A file that was made here, and is removed again unless it is kept.
+#[derive(Debug)]
+struct NewFile {
+    path: PathBuf,
+    file: File,
+    keep: Cell<bool>,
+}
+
+impl NewFile {
+    fn create(path: PathBuf) -> Result<Self, CaptureError> {
+        let file = File::options().read(true).write(true).create_new(true).open(&path);
+        let file = file.map_err(CaptureError::io(&path, "cannot make the file"))?;
+        Ok(Self { path, file, keep: Cell::new(false) })
+    }
+
+    fn keep(&self) {
+        self.keep.set(true);
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.keep.get() {
+            // What kept the capture from being made is told instead.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
 }
 
 /// Reserves all of a file's space and maps its beginning.
-fn prepare(file: &File, path: &Path, bytes: u64, mapped: u64) -> Result<Arc<SharedMapping>, CaptureError> {
+fn prepare(new: &NewFile, bytes: u64, mapped: u64) -> Result<Arc<SharedMapping>, CaptureError> {
+    let NewFile { path, file, .. } = new;
     host_os::reserve(file, bytes).map_err(CaptureError::io(path, "cannot reserve the space"))?;
     let mapping = SharedMapping::new(file, mapped).map_err(CaptureError::io(path, "cannot map the file"))?;
     Ok(Arc::new(mapping))

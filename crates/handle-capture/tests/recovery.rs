@@ -157,7 +157,7 @@ fn a_file_that_is_being_written_is_not_overwritten() {
     let path = directory.path().join("run.htrail");
     let (_audit, _writer) = captured(&options(&path));
     let error = handle_capture::CaptureWriter::create(&options(&path)).unwrap_err();
-    assert!(error.to_string().contains("another process is using it"), "{error}");
+    assert!(error.to_string().contains("another process writes it"), "{error}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use handle_capture::{CaptureOptions, CaptureWriter};
 
 use crate::cli::CaptureArgs;
 use crate::error::Error;
-use crate::evidence;
+use crate::evidence::{self, Start};
 use crate::run::Ran;
 use crate::summary;
 use crate::symbols::Names;
@@ -17,6 +17,7 @@ pub(crate) fn begin(
     options: &CaptureArgs,
     ring_capacity: usize,
     names: &Names,
+    start: &Start,
 ) -> Result<(HandleAudit, Option<CaptureWriter>), Error> {
     let Some(path) = &options.trace_out else { return Ok((HandleAudit::new(config)?, None)) };
     let mut capture =
@@ -26,17 +27,19 @@ pub(crate) fn begin(
     }
     let (writer, capture) = CaptureWriter::create(&capture)?;
     writer.note_crashes()?;
+    writer.attach(evidence::START, &evidence::start(start))?;
     writer.attach(evidence::SYMBOLS, &evidence::symbols(names))?;
     Ok((HandleAudit::with_capture(config, capture)?, Some(writer)))
 }
 
-/// Puts into the capture what only the host knows, and closes it.
-pub(crate) fn end(writer: CaptureWriter, ran: &Ran) -> Result<(), Error> {
+/// Puts into the capture what only the host knows, and closes it. What does not fit is left out, and told.
+pub(crate) fn end(writer: &CaptureWriter, ran: &Ran) -> Result<(), Error> {
     let run = summary::run_summary(&ran.guest, ran.seed, &ran.outcome, &ran.names);
     let threads: Vec<_> = ran.outcome.threads.iter().map(summary::thread).collect();
     ran.audit.shutdown()?;
-    writer.attach(evidence::RUN, &evidence::run(&run))?;
-    writer.attach(evidence::THREADS, &evidence::threads(&threads))?;
+    let attached = writer.attach(evidence::RUN, &evidence::run(&run));
+    let attached = attached.and(writer.attach(evidence::THREADS, &evidence::threads(&threads)));
     writer.note_end(run.ended.name())?;
-    Ok(writer.finish()?)
+    writer.finish()?;
+    Ok(attached?)
 }

@@ -1,24 +1,36 @@
 //! `htrail diff`: where two runs of one title part.
 
-use std::fmt::Write;
+use std::path::Path;
 
 use clap::ColorChoice;
 use handle_capture::{Act, Diff, Divergence, ObjectKey, Occasion, Story, Uneven};
+use handle_diagnosis::Symbolize;
 
+use crate::capture_report::{Evidence, note};
 use crate::cli::DiffOptions;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::output;
+use crate::symbols::Names;
 
 /// Differences of one kind that are listed; the others are counted.
 const LISTED: usize = 20;
 
 /// Compares two captures.
 pub(crate) fn diff(options: &DiffOptions) -> Result<Exit, Error> {
-    let (good, bad) = (Story::read(&options.good)?, Story::read(&options.bad)?);
+    let mut complete = true;
+    let mut read = |path: &Path| {
+        let story = Story::read(path)?;
+        note(path, &story.recovered);
+        complete &= story.recovered.is_complete() && !story.begins_late();
+        let names = Evidence::of(path, story.recovered.clone(), &[])?.names;
+        Ok::<_, Error>((story, names))
+    };
+    let ((good, names), (bad, _)) = (read(&options.good)?, read(&options.bad)?);
     let diff = handle_capture::diff(&good, &bad);
-    output::write(&text(&diff), ColorChoice::Never)?;
-    let complete = good.recovered.is_complete() && bad.recovered.is_complete();
+    let mut page = Page { text: String::new(), names: &names };
+    page.all(&diff);
+    output::write(&page.text, ColorChoice::Never)?;
     Ok(match (diff.is_empty(), complete) {
         (false, _) => Exit::Findings,
         (true, true) => Exit::Clean,
@@ -26,63 +38,79 @@ pub(crate) fn diff(options: &DiffOptions) -> Result<Exit, Error> {
     })
 }
 
-fn text(diff: &Diff) -> String {
-    let mut text = format!("{} objects in both runs\n", diff.common);
-    if diff.is_empty() {
-        text += "no difference\n";
+/// The text of a comparison, with the names that the good run has for addresses.
+struct Page<'a> {
+    text: String,
+    names: &'a Names,
+}
+
+impl Page<'_> {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
     }
-    if let Some(first) = &diff.first {
-        divergence(&mut text, first);
+
+    fn all(&mut self, diff: &Diff) {
+        self.line(&format!("{} objects in both runs", diff.common));
+        if diff.is_empty() {
+            self.line("no difference");
+        }
+        if let Some(first) = &diff.first {
+            self.divergence(first);
+        }
+        let (missing, added): (Vec<_>, Vec<_>) = diff.uneven.iter().partition(|act| act.good > act.bad);
+        self.list("missing in the bad run", &missing, |page, act| page.uneven(act));
+        self.list("only, or more often, in the bad run", &added, |page, act| page.uneven(act));
+        self.list("objects that only the good run made", &diff.only_good, Self::created);
+        self.list("objects that only the bad run made", &diff.only_bad, Self::created);
     }
-    let came = |act: &Uneven| act.good > act.bad;
-    list(&mut text, "missing in the bad run", diff.uneven.iter().filter(|act| came(act)), uneven);
-    list(
-        &mut text,
-        "only, or more often, in the bad run",
-        diff.uneven.iter().filter(|act| !came(act)),
-        uneven,
-    );
-    list(&mut text, "objects that only the good run made", diff.only_good.iter(), object);
-    list(&mut text, "objects that only the bad run made", diff.only_bad.iter(), object);
-    text
-}
 
-/// Strings cannot refuse to be written to.
-macro_rules! line {
-    ($text:expr, $($rest:tt)*) => { _ = writeln!($text, $($rest)*) };
-}
-
-fn list<T>(text: &mut String, title: &str, items: impl Iterator<Item = T>, each: impl Fn(&mut String, T)) {
-    let mut items = items.peekable();
-    if items.peek().is_none() {
-        return;
+    fn list<T>(&mut self, title: &str, items: &[T], each: impl Fn(&mut Self, &T)) {
+        if items.is_empty() {
+            return;
+        }
+        self.line(&format!("\n{title}"));
+        items.iter().take(LISTED).for_each(|item| each(self, item));
+        if items.len() > LISTED {
+            self.line(&format!("  and {} more", items.len() - LISTED));
+        }
     }
-    line!(text, "\n{title}");
-    items.by_ref().take(LISTED).for_each(|item| each(text, item));
-    let more = items.count();
-    if more > 0 {
-        line!(text, "  and {more} more");
+
+    fn divergence(&mut self, first: &Divergence) {
+        let object = self.object(&first.object);
+        self.line(&format!("\nfirst divergence: {object}, after {} acts that are the same", first.after));
+        for (name, what) in [("good", &first.good), ("bad ", &first.bad)] {
+            let what = what.map_or_else(
+                || "nothing".to_owned(),
+                |(act, when)| format!("{}, {}", self.act(&act), occasion(&when)),
+            );
+            self.line(&format!("  {name}  {what}"));
+        }
     }
-}
 
-fn divergence(text: &mut String, first: &Divergence) {
-    line!(text, "\nfirst divergence: {}, after {} acts that are the same", first.object, first.after);
-    let mut side = |name: &str, what: &Option<(Act, Occasion)>| match what {
-        Some((act, when)) => line!(text, "  {name}  {act}, {}", occasion(when)),
-        None => line!(text, "  {name}  nothing"),
-    };
-    side("good", &first.good);
-    side("bad ", &first.bad);
-}
+    fn uneven(&mut self, uneven: &Uneven) {
+        let Uneven { object, act, good, bad, first } = uneven;
+        let (object, act) = (self.object(object), self.act(act));
+        self.line(&format!("  {object}"));
+        self.line(&format!("    {act}: {good} in the good run, {bad} in the bad one; {}", occasion(first)));
+    }
 
-fn uneven(text: &mut String, uneven: &Uneven) {
-    let Uneven { object, act, good, bad, first } = uneven;
-    line!(text, "  {object}");
-    line!(text, "    {act}: {good} in the good run, {bad} in the bad one; {}", occasion(first));
-}
+    fn created(&mut self, (object, created): &(ObjectKey, Occasion)) {
+        let object = self.object(object);
+        self.line(&format!("  {object}, {}", occasion(created)));
+    }
 
-fn object(text: &mut String, (object, created): &(ObjectKey, Occasion)) {
-    line!(text, "  {object}, {}", occasion(created));
+    fn object(&self, ObjectKey { site, ordinal }: &ObjectKey) -> String {
+        format!("{} number {ordinal} of {} at {}", site.kind, site.source, self.place(site.lr))
+    }
+
+    fn act(&self, act: &Act) -> String {
+        format!("{} by {} at {}", act.operation, act.source, self.place(act.lr))
+    }
+
+    fn place(&self, address: u32) -> String {
+        self.names.at(address).unwrap_or_else(|| format!("0x{address:08x}"))
+    }
 }
 
 fn occasion(when: &Occasion) -> String {

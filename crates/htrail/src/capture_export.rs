@@ -1,10 +1,10 @@
 //! `htrail export`: a capture for other programs.
 
-use handle_capture::{Form, Mark, Story, export as write, write_whole};
+use handle_capture::{Mark, Story, export as write, write_whole};
 use handle_diagnosis::{Verdict, diagnose};
 
-use crate::capture_report::Evidence;
-use crate::cli::{ExportForm, ExportOptions};
+use crate::capture_report::{Evidence, note};
+use crate::cli::ExportOptions;
 use crate::error::Error;
 use crate::exit::Exit;
 
@@ -12,11 +12,13 @@ use crate::exit::Exit;
 pub(crate) fn export(options: &ExportOptions) -> Result<Exit, Error> {
     let path = &options.capture;
     let mut story = Story::read(path)?;
+    note(path, &story.recovered);
     let evidence = Evidence::of(path, story.recovered.clone(), &[])?;
     let last = story.last_cycle();
     story.marks = diagnose(&evidence.case()).verdicts.iter().map(|verdict| mark(verdict, last)).collect();
-    write_whole(&options.out, |to| write(&story, form(options.to), to))?;
-    Ok(if evidence.recovered.is_complete() { Exit::Clean } else { Exit::Incomplete })
+    write_whole(&options.out, |to| write(&story, options.to, to))?;
+    let whole = evidence.recovered.is_complete() && !story.begins_late();
+    Ok(if whole { Exit::Clean } else { Exit::Incomplete })
 }
 
 /// A verdict on the time line: where its evidence ends.
@@ -26,16 +28,5 @@ fn mark(verdict: &Verdict, last: u64) -> Mark {
         cycle: records.map(|record| record.entry.cycle).max().unwrap_or(last),
         title: format!("{} {} {}", verdict.id.code(), verdict.id.name(), verdict.confidence),
         text: format!("{} {}", verdict.summary, verdict.next),
-    }
-}
-
-fn form(form: ExportForm) -> Form {
-    match form {
-        ExportForm::Perfetto => Form::Perfetto,
-        ExportForm::Chrome => Form::Chrome,
-        ExportForm::Csv => Form::Csv,
-        ExportForm::Ndjson => Form::Ndjson,
-        ExportForm::Dot => Form::Dot,
-        ExportForm::Folded => Form::Folded,
     }
 }

@@ -21,7 +21,9 @@ pub(crate) fn info(options: &InfoOptions) -> Result<Exit, Error> {
         format!("{}.{:09} s after 1970, by process {}", info.created / NANO, info.created % NANO, info.pid),
     );
     line("end", info.ending.to_string());
-    line("rings", format!("{} of {} records", info.rings, info.ring_capacity));
+    let elsewhere =
+        info.rings_at.as_ref().map_or_else(String::new, |path| format!(", in {}", path.display()));
+    line("rings", format!("{} of {} records{elsewhere}", info.rings, info.ring_capacity));
     line("history", format!("{} of {} segments", info.segments_kept, info.segments_written));
     line("slots", format!("{} in segments, {} in rings", info.slots_in_segments, info.slots_in_rings));
     line("records", format!("{} folded, {} rejected", snapshot.folded, snapshot.losses.rejected()));

@@ -11,7 +11,7 @@ use ppc::Symbols;
 
 use crate::cli::ReportFileOptions;
 use crate::error::Error;
-use crate::evidence;
+use crate::evidence::{self, Start};
 use crate::exit::Exit;
 use crate::report;
 use crate::symbols::Names;
@@ -43,7 +43,10 @@ impl Evidence {
         let bad = |what| move |reason| Error::Attachment { path: path.to_owned(), what, reason };
         let run = match attachment(evidence::RUN) {
             Some(bytes) => evidence::read_run(bytes).map_err(bad("the run in figures"))?,
-            None => without_an_end(&recovered),
+            None => {
+                let start = attachment(evidence::START).map(evidence::read_start).transpose();
+                without_an_end(&recovered, start.map_err(bad("the beginning of the run"))?)
+            }
         };
         let threads = attachment(evidence::THREADS).map(evidence::read_threads);
         let threads = threads.transpose().map_err(bad("the list of threads"))?;
@@ -63,11 +66,13 @@ impl Evidence {
 }
 
 /// The figures of a run that did not come to its end.
-fn without_an_end(recovered: &Recovered) -> RunSummary {
+fn without_an_end(recovered: &Recovered, start: Option<Start>) -> RunSummary {
     let snapshot = &recovered.snapshot;
     let last = |thread: &handle_audit::ThreadTrail| thread.last.back().map_or(0, |record| record.entry.cycle);
     RunSummary {
         ended: Ended::Interrupted,
+        seed: start.as_ref().map(|start| start.seed),
+        guest: start.map_or_else(|| "unknown guest".to_owned(), |start| start.guest),
         cycles: snapshot.threads.iter().map(last).max().unwrap_or(0),
         events: snapshot.folded,
         ..RunSummary::default()
@@ -102,7 +107,7 @@ fn shown(
 }
 
 /// Says what the capture lacks, where it does not get into the report's way.
-fn note(path: &Path, recovered: &Recovered) {
+pub(crate) fn note(path: &Path, recovered: &Recovered) {
     let mut lines = Vec::new();
     if !matches!(recovered.info.ending, Ending::Noted(_)) {
         lines.push(format!("the run has no end: {}", recovered.info.ending));

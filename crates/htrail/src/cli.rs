@@ -3,8 +3,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, ColorChoice, Parser, Subcommand};
 use handle_audit::{DEFAULT_RING_CAPACITY, MAX_RING_CAPACITY, MIN_RING_CAPACITY, TraceHandles};
+use handle_capture::Form;
 use handle_diagnosis::{Confidence, VerdictId};
 use xenon_kernel::FaultSpec;
 
@@ -94,14 +96,15 @@ pub(crate) struct RunOptions {
 #[command(next_help_heading = "Capture")]
 pub(crate) struct CaptureArgs {
     /// Writes everything that is recorded into this file, too: it can be reported on when the process was killed, or
-    /// while it runs. Needs --trace-handles.
+    /// while it runs. An earlier capture there is replaced, anything else is not. Needs --trace-handles.
     #[arg(long, value_name = "FILE.htrail")]
     pub(crate) trace_out: Option<PathBuf>,
     /// Bytes that the capture takes at most, reserved at once; K, M and G are understood. The oldest history is
     /// dropped when it is full.
     #[arg(long, value_name = "BYTES", default_value = "256M", value_parser = bytes, requires = "trace_out")]
     pub(crate) trace_max_bytes: u64,
-    /// Puts the rings into this directory, such as /dev/shm, so that no guest thread waits for a disk.
+    /// Puts the rings into a file of their own in this directory, such as /dev/shm, so that no guest thread waits for a
+    /// disk. It is removed at the end; that of a run that was killed is still needed by its capture.
     #[arg(long, value_name = "DIR", requires = "trace_out")]
     pub(crate) trace_rings: Option<PathBuf>,
 }
@@ -130,29 +133,18 @@ pub(crate) struct InfoOptions {
 pub(crate) struct ExportOptions {
     /// The capture.
     pub(crate) capture: PathBuf,
-    /// The form: perfetto and chrome for a time line, csv and ndjson for tables, dot and folded for graphs.
-    #[arg(long, value_name = "FORM")]
-    pub(crate) to: ExportForm,
-    /// The file to write; it appears when it is complete.
+    /// The form: perfetto for ui.perfetto.dev and trace_processor, chrome for its trace events, csv and ndjson for tables,
+    /// dot for Graphviz: who signals whom through what, folded for flame graphs: cycles waited.
+    #[arg(long, value_name = "FORM", value_parser = forms())]
+    pub(crate) to: Form,
+    /// The file to write; it appears when it is complete, in place of what was there. What is no file, such as
+    /// /dev/stdout, is written to.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) out: PathBuf,
 }
 
-/// The forms of an export.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ExportForm {
-    /// A Perfetto trace, for ui.perfetto.dev and trace_processor.
-    Perfetto,
-    /// Chrome's trace events, as JSON.
-    Chrome,
-    /// One line a record, with a heading.
-    Csv,
-    /// One JSON object a line.
-    Ndjson,
-    /// Who signals whom through what, for Graphviz.
-    Dot,
-    /// Cycles waited by thread, handle and call site, for flame graphs.
-    Folded,
+fn forms() -> impl TypedValueParser<Value = Form> {
+    PossibleValuesParser::new(Form::ALL.map(Form::name)).try_map(|name| name.parse::<Form>())
 }
 
 /// Compares two captures of one title by who created what, not by handle values, and shows where they part.

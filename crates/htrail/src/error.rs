@@ -105,6 +105,8 @@ impl Error {
             Self::Read { .. } | Self::Guest { .. } | Self::Symbols { .. } | Self::System { .. } => {
                 Exit::Unusable
             }
+            // Numbers that no capture can have are usage; everything else is a file.
+            Self::Capture(CaptureError::TooSmall { .. } | CaptureError::TooLarge { .. }) => Exit::Usage,
             Self::Capture(_) | Self::Attachment { .. } => Exit::Unusable,
             Self::Machine(MachineError::UnknownExport { .. }) | Self::Audit(_) => Exit::Usage,
             Self::Machine(_) => Exit::Unusable,

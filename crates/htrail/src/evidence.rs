@@ -8,12 +8,21 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::symbols::Names;
 
+/// Name of the attachment that holds what is known before the run.
+pub(crate) const START: &str = "start.json";
 /// Name of the attachment that holds the run in figures.
 pub(crate) const RUN: &str = "run.json";
 /// Name of the one that holds the guest threads.
 pub(crate) const THREADS: &str = "threads.json";
 /// Name of the one that holds the names of addresses.
 pub(crate) const SYMBOLS: &str = "symbols.json";
+
+/// What is known of a run before it ends.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Start {
+    pub(crate) guest: String,
+    pub(crate) seed: u64,
+}
 
 /// The fields of a [`RunSummary`], which knows no JSON of its own.
 #[derive(Deserialize, Serialize)]
@@ -61,6 +70,16 @@ struct Listed(#[serde(with = "Thread")] ThreadInfo);
 /// Values of these types have no map with keys that are no strings, which is all that JSON could refuse.
 fn json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("plain values can be written as JSON")
+}
+
+/// What is known before the run.
+pub(crate) fn start(start: &Start) -> Vec<u8> {
+    json(start)
+}
+
+/// Reads it back.
+pub(crate) fn read_start(bytes: &[u8]) -> Result<Start, String> {
+    serde_json::from_slice(bytes).map_err(|error| error.to_string())
 }
 
 /// The run in figures.

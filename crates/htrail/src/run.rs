@@ -14,6 +14,7 @@ use crate::capture;
 use crate::cli::{MachineOptions, Operations, RunOptions};
 use crate::console::{Console, GuestOutput};
 use crate::error::Error;
+use crate::evidence::Start;
 use crate::exit::Exit;
 use crate::look::FirstLook;
 use crate::output;
@@ -46,7 +47,9 @@ pub(crate) fn run(options: &RunOptions) -> Result<Exit, Error> {
     let guest = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let seed = options.machine.seed.draw();
     let config = audit_config(&options.machine, trace);
-    let (audit, capture) = capture::begin(config, &options.capture, options.machine.ring_capacity, &names)?;
+    let start = Start { guest: guest.clone(), seed };
+    let ring_capacity = options.machine.ring_capacity;
+    let (audit, capture) = capture::begin(config, &options.capture, ring_capacity, &names, &start)?;
     let audit = Arc::new(audit);
     let console = Arc::new(Console::new(options.report.json));
     let output = Box::new(GuestOutput(console.clone()));
@@ -66,10 +69,10 @@ pub(crate) fn run(options: &RunOptions) -> Result<Exit, Error> {
     watch.end_on_next();
 
     let ran = Ran { guest, seed, outcome, audit, names, first_look: look.newest() };
-    if let Some(capture) = capture {
-        capture::end(capture, &ran)?;
-    }
-    report::print(&ran, &options.report)
+    let captured = capture.map_or(Ok(()), |capture| capture::end(&capture, &ran));
+    // A capture that could not be completed does not take the report with it.
+    let exit = report::print(&ran, &options.report)?;
+    captured.map(|()| exit)
 }
 
 /// What the option says, or else the environment.

@@ -6,6 +6,7 @@ use handle_audit::Operation;
 use serde_json::{Value, json};
 
 use super::NANOSECONDS;
+use super::perfetto::lost;
 use crate::story::{Story, title};
 
 /// Processes of the trace: guest threads, objects, what is to be pointed out.
@@ -72,7 +73,7 @@ fn remarks(story: &Story) -> impl Iterator<Item = Value> {
         let end = gap.last_cycle.min(last.max(gap.first_cycle));
         // "terrible" is red.
         json!({ "ph": "X", "cat": "loss", "pid": REMARKS, "tid": u32::from(gap.ring) + 1, "cname": "terrible",
-                "name": format!("LOST {} records", gap.rejected.total()),
+                "name": lost(gap),
                 "ts": microseconds(gap.first_cycle), "dur": microseconds(end - gap.first_cycle), "args": {} })
     });
     marks.chain(losses)

@@ -6,11 +6,11 @@ mod perfetto;
 mod protobuf;
 mod table;
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::str::FromStr;
 
-use crate::error::CaptureError;
+use thiserror::Error;
+
 use crate::story::Story;
 
 /// The form of an export.
@@ -30,6 +30,38 @@ pub enum Form {
     Folded,
 }
 
+/// There is no form of this name.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("there is no form {0:?}")]
+pub struct UnknownForm(String);
+
+impl Form {
+    /// All forms.
+    pub const ALL: [Self; 6] =
+        [Self::Perfetto, Self::Chrome, Self::Csv, Self::Ndjson, Self::Dot, Self::Folded];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Perfetto => "perfetto",
+            Self::Chrome => "chrome",
+            Self::Csv => "csv",
+            Self::Ndjson => "ndjson",
+            Self::Dot => "dot",
+            Self::Folded => "folded",
+        }
+    }
+}
+
+impl FromStr for Form {
+    type Err = UnknownForm;
+
+    fn from_str(name: &str) -> Result<Self, UnknownForm> {
+        Self::ALL.into_iter().find(|form| form.name() == name).ok_or_else(|| UnknownForm(name.to_owned()))
+    }
+}
+
 /// Nanoseconds in a cycle of the guest's 50 MHz timebase.
 pub(crate) const NANOSECONDS: u64 = 20;
 
@@ -47,29 +79,4 @@ pub fn export(story: &Story, form: Form, to: &mut dyn Write) -> io::Result<()> {
         Form::Dot => graph::dot(story, to),
         Form::Folded => graph::folded(story, to),
     }
-}
-
-/// Writes a file as a whole or not at all: under another name first, then renamed. What was there before stays until
-/// the new file is complete.
-///
-/// # Errors
-///
-/// What the operating system or `write` says; nothing is left behind then.
-pub fn write_whole(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<(), CaptureError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let part: PathBuf = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
-    let written = File::create_new(&part).and_then(|file| {
-        let mut file = BufWriter::new(file);
-        write(&mut file)?;
-        file.into_inner().map_err(|error| error.into_error())?;
-        std::fs::rename(&part, path)
-    });
-    written.map_err(|error| {
-        // The first error is the one to tell.
-        let _ = std::fs::remove_file(&part);
-        CaptureError::io(path, "cannot write the file")(error)
-    })
 }

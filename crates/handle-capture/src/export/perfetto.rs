@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use handle_audit::{CapturedRecord, Operation};
+use handle_audit::{CapturedRecord, Gap, Operation};
 
 use super::NANOSECONDS;
 use super::protobuf::Message;
@@ -172,10 +172,19 @@ fn marks_and_losses(story: &Story, packets: &mut Packets) {
         let track = 3 << 32 | u64::from(ring);
         packets.track(track, &format!("ring {ring}"), Some(LOSSES), ring.into());
         for gap in story.recovered.snapshot.losses.gaps.iter().filter(|gap| gap.ring == ring) {
-            let mut event = named(&format!("LOST {} records", gap.rejected.total()), "loss");
+            let mut event = named(&lost(gap), "loss");
             annotate(&mut event, "rejected", annotation::UINT, gap.rejected.total());
             packets.slice((gap.first_cycle, gap.last_cycle.min(last.max(gap.first_cycle))), event, track);
         }
+    }
+}
+
+/// The name of a loss. Perfetto's UI draws a slice in a colour that it derives from the name without its numbers: both
+/// of these come out red, in its usual palette and in the common one.
+pub(super) fn lost(gap: &Gap) -> String {
+    match gap.rejected.total() {
+        0 => "Lost here!".to_owned(),
+        count => format!("LOST {count} while the ring was full"),
     }
 }
 

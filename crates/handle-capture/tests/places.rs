@@ -1,0 +1,132 @@
+//! Where captures go, what they replace, and what becomes of one whose file is taken away.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use common::{captured, play, recorders};
+use handle_capture::{CaptureError, CaptureOptions, CaptureWriter, read, write_whole};
+
+fn options(path: &Path) -> CaptureOptions {
+    CaptureOptions::new(path).rings(common::RINGS).ring_capacity(256).max_bytes(8 << 20)
+}
+
+/// A capture whose process was killed, as far as one can tell from the file.
+fn abandoned(options: &CaptureOptions) {
+    let (audit, writer) = captured(options);
+    play(&audit, &mut recorders(&audit), 0..2_000);
+    drop((audit, writer));
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_capture_replaces_one_that_was_there_and_its_orphaned_rings() {
+    let directory = tempfile::tempdir().unwrap();
+    let rings = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.htrail");
+    abandoned(&options(&path).rings_in(rings.path()));
+    let first = read(&path).unwrap().info;
+    assert_eq!(names(rings.path()).len(), 1);
+    assert_eq!(first.rings_at.unwrap(), rings.path().join(&names(rings.path())[0]));
+    abandoned(&options(&path));
+    assert_ne!(read(&path).unwrap().info.id, first.id);
+    assert_eq!(names(rings.path()), [""; 0]);
+    assert_eq!(names(directory.path()), ["run.htrail"]);
+}
+
+#[test]
+fn what_is_no_capture_is_not_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("thesis.txt");
+    fs::write(&path, "ten years of work").unwrap();
+    for path in [&path, directory.path(), Path::new("/dev/null")] {
+        let error = CaptureWriter::create(&options(path)).unwrap_err();
+        assert!(matches!(error, CaptureError::NotReplaced { .. }), "{error}");
+    }
+    assert_eq!(fs::read(&path).unwrap(), b"ten years of work");
+    assert_eq!(names(directory.path()), ["thesis.txt"]);
+    fs::write(&path, "").unwrap();
+    abandoned(&options(&path));
+    assert!(read(&path).unwrap().is_complete(), "an empty file is as good as none");
+}
+
+#[test]
+fn a_link_leads_to_the_file_that_is_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, link) = (directory.path().join("run.htrail"), directory.path().join("newest"));
+    abandoned(&options(&path));
+    symlink(&path, &link).unwrap();
+    let first = read(&link).unwrap().info.id;
+    abandoned(&options(&link));
+    assert_ne!(read(&path).unwrap().info.id, first);
+    write_whole(&link, |to| to.write_all(b"text")).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"text");
+    assert!(link.is_symlink());
+}
+
+#[test]
+fn a_capture_that_cannot_have_its_space_leaves_everything_as_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.htrail");
+    abandoned(&options(&path));
+    let before = fs::read(&path).unwrap();
+    // 2^39 bytes of segments: more than any disk here has left.
+    let error = CaptureWriter::create(&options(&path).max_bytes(1 << 39)).unwrap_err();
+    let CaptureError::Io { source, .. } = &error else { panic!("{error}") };
+    assert_eq!(source.kind(), std::io::ErrorKind::StorageFull, "{error}");
+    assert!(fs::read(&path).unwrap() == before);
+    let nowhere = CaptureWriter::create(&options(&path).rings_in("/nowhere"));
+    assert!(matches!(nowhere.unwrap_err(), CaptureError::Io { .. }));
+    assert_eq!(names(directory.path()), ["run.htrail"]);
+}
+
+#[test]
+fn what_is_no_file_is_written_to_and_stays_what_it_is() {
+    write_whole(Path::new("/dev/null"), |to| to.write_all(b"gone")).unwrap();
+    assert!(!Path::new("/dev/null").metadata().unwrap().is_file());
+}
+
+#[test]
+fn a_file_that_is_cut_short_under_its_writer_ends_the_capture_and_not_the_audit() {
+    let directory = tempfile::tempdir().unwrap();
+    for (length, elsewhere) in [(0, false), (4096, false), (3 << 20, false), (0, true)] {
+        let path = directory.path().join(format!("{length}-{elsewhere}.htrail"));
+        let options = if elsewhere { options(&path).rings_in(directory.path()) } else { options(&path) };
+        let (audit, writer) = captured(&options);
+        writer.note_crashes().unwrap();
+        let mut recorders = recorders(&audit);
+        play(&audit, &mut recorders, 0..1_000);
+        audit.flush().unwrap();
+        play(&audit, &mut recorders, 1_000..1_100);
+        fs::File::options().write(true).open(&path).unwrap().set_len(length).unwrap();
+        play(&audit, &mut recorders, 1_100..3_000);
+        audit.shutdown().unwrap();
+        let snapshot = audit.snapshot().unwrap();
+        assert!(snapshot.folded > 500, "{length}: the audit goes on");
+        // Lines that were published and not taken went with the file.
+        let lost_lines = length < 8192 && !elsewhere;
+        assert_eq!(!snapshot.losses.holes().is_empty(), lost_lines, "{length}");
+        let error = writer.finish().unwrap_err();
+        assert!(error.to_string().contains("cut the file short"), "{error}");
+    }
+}
+
+#[test]
+fn a_file_that_was_removed_under_its_writer_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.htrail");
+    let (audit, writer) = captured(&options(&path));
+    play(&audit, &mut recorders(&audit), 0..100);
+    fs::remove_file(&path).unwrap();
+    audit.shutdown().unwrap();
+    let error = writer.finish().unwrap_err();
+    assert!(error.to_string().contains("removed the file"), "{error}");
+}
