@@ -1,0 +1,43 @@
+"""What the scripts that watch a run have in common: start it, look at it in /proc, end it. Linux only."""
+
+import json
+import subprocess
+import time
+from pathlib import Path
+
+GUESTS = Path(__file__).parent.parent / "guests" / "bin"
+
+
+class Run:
+    """A guest that runs under htrail with its audit on."""
+
+    def __init__(self, htrail, guest, *arguments):
+        command = [htrail, "run", GUESTS / f"{guest}.elf", "--trace-handles", "--json", *arguments]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.proc = Path("/proc") / str(self.process.pid)
+
+    def is_over(self):
+        return self.process.poll() is not None
+
+    def drain_nanoseconds(self):
+        """Time that the drain's thread has had a processor."""
+        for task in (self.proc / "task").iterdir():
+            if (task / "comm").read_text().startswith("handle-audit-dr"):
+                return int((task / "schedstat").read_text().split()[0])
+        return 0
+
+    def status(self, field):
+        """A field of /proc/PID/status, in KiB."""
+        lines = (self.proc / "status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:"))
+
+    def wait_for(self, path):
+        while not path.exists():
+            assert not self.is_over(), self.process.stderr.read().decode()
+            time.sleep(0.01)
+
+    def document(self):
+        """The report, once the run has ended."""
+        out, err = self.process.communicate()
+        assert out, err.decode()
+        return json.loads(out)

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Makes a virtual environment with packages from PyPI, and prints its interpreter. Installs Python if it is missing.
+#
+# usage: ci/python.sh DIRECTORY PACKAGE ...
+set -euo pipefail
+directory=$1
+shift
+if ! python3 -c 'import ensurepip, venv' 2> /dev/null; then
+    (apt-get update -qq && apt-get install -y -qq python3 python3-venv) >&2
+fi
+python3 -m venv "$directory" >&2
+"$directory/bin/python" -m pip install -q --disable-pip-version-check "$@" >&2
+echo "$directory/bin/python"
