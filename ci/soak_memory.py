@@ -14,6 +14,8 @@ import processes
 
 htrail, guest, minutes = sys.argv[1], sys.argv[2], float(sys.argv[3])
 SLACK = 4096  # KiB: allocators give back late
+# The drain's scratch space becomes as large as all that the rings ever held at one time. With small rings that is soon.
+RINGS = ["--ring-capacity", "4096"]
 
 
 def verdict(name, samples):
@@ -26,8 +28,8 @@ def verdict(name, samples):
 
 with tempfile.TemporaryDirectory() as work:
     runs = {
-        "memory": processes.Run(htrail, guest, "--arg", "0x7fffffff"),
-        "capture": processes.Run(htrail, guest, "--arg", "0x7fffffff", "--trace-out", Path(work) / "run.htrail"),
+        "memory": processes.Run(htrail, guest, "--arg", "0x7fffffff", *RINGS),
+        "capture": processes.Run(htrail, guest, "--arg", "0x7fffffff", *RINGS, "--trace-out", Path(work) / "run.htrail"),
     }
     samples = {name: [] for name in runs}
     end = time.monotonic() + 60 * minutes

@@ -1,5 +1,6 @@
 //! Where files go: what a new one may replace, and how it gets there as a whole or not at all.
 
+use std::cell::Cell;
 use std::fs::{File, Metadata};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -40,6 +41,37 @@ pub(crate) fn may_replace(path: &Path) -> Result<Option<PathBuf>, CaptureError> 
         Ok(found) => Ok(read::rings_file(&source, &found.geometry).ok().flatten().map(|(path, _)| path)),
         Err(CaptureError::UnknownVersion { .. }) => Ok(None),
         Err(_) => Err(refused("it is no capture, and may be dear to somebody")),
+    }
+}
+
+/// A file that was made here, and is removed again unless it is kept.
+#[derive(Debug)]
+pub(crate) struct NewFile {
+    pub(crate) path: PathBuf,
+    /// What it is called in errors: the path that it is to have.
+    pub(crate) name: PathBuf,
+    pub(crate) file: File,
+    keep: Cell<bool>,
+}
+
+impl NewFile {
+    pub(crate) fn create(path: PathBuf, name: &Path) -> Result<Self, CaptureError> {
+        let file = File::options().read(true).write(true).create_new(true).open(&path);
+        let file = file.map_err(CaptureError::io(name, "cannot make the file"))?;
+        Ok(Self { path, name: name.to_owned(), file, keep: Cell::new(false) })
+    }
+
+    pub(crate) fn keep(&self) {
+        self.keep.set(true);
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.keep.get() {
+            // What kept it from being completed is told instead.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! Making a capture.
 
-use std::cell::Cell;
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -22,7 +21,7 @@ use crate::error::CaptureError;
 use crate::frame::to_bytes;
 use crate::layout::{Block, Geometry, HEADERS, PAGE, RING_CONTROL, Role, header};
 use crate::notes::{LABEL_RESERVE, MAX_NAME_BYTES, MAX_PARTS, NotesWriter};
-use crate::place;
+use crate::place::{self, NewFile};
 use crate::segment::SegmentWriter;
 use crate::words::Pen;
 
@@ -217,7 +216,7 @@ impl CaptureWriter {
         let geometry = options.geometry()?;
         let path = place::resolve(&options.path)?;
         let orphaned_rings = place::may_replace(&path)?;
-        let part = NewFile::create(place::part(&path))?;
+        let part = NewFile::create(place::part(&path), &path)?;
         part.file
             .try_lock()
             .map_err(|error| CaptureError::io(&path, "cannot lock the file")(error.into()))?;
@@ -226,7 +225,8 @@ impl CaptureWriter {
         let rings_file = match &options.rings_in {
             None => None,
             Some(directory) => {
-                let file = NewFile::create(rings_path(directory, &path, geometry.id))?;
+                let file = rings_path(directory, &path, geometry.id);
+                let file = NewFile::create(file.clone(), &file)?;
                 let rings = prepare(&file, geometry.rings_end(), geometry.rings_end())?;
                 write_headers(&file.file, &file.path, geometry)?;
                 Some((file, rings))
@@ -397,40 +397,11 @@ impl Inner {
     }
 }
 
-/// A file that was made here, and is removed again unless it is kept.
-#[derive(Debug)]
-struct NewFile {
-    path: PathBuf,
-    file: File,
-    keep: Cell<bool>,
-}
-
-impl NewFile {
-    fn create(path: PathBuf) -> Result<Self, CaptureError> {
-        let file = File::options().read(true).write(true).create_new(true).open(&path);
-        let file = file.map_err(CaptureError::io(&path, "cannot make the file"))?;
-        Ok(Self { path, file, keep: Cell::new(false) })
-    }
-
-    fn keep(&self) {
-        self.keep.set(true);
-    }
-}
-
-impl Drop for NewFile {
-    fn drop(&mut self) {
-        if !self.keep.get() {
-            // What kept the capture from being made is told instead.
-            let _ = std::fs::remove_file(&self.path);
-        }
-    }
-}
-
 /// Reserves all of a file's space and maps its beginning.
 fn prepare(new: &NewFile, bytes: u64, mapped: u64) -> Result<Arc<SharedMapping>, CaptureError> {
-    let NewFile { path, file, .. } = new;
-    host_os::reserve(file, bytes).map_err(CaptureError::io(path, "cannot reserve the space"))?;
-    let mapping = SharedMapping::new(file, mapped).map_err(CaptureError::io(path, "cannot map the file"))?;
+    let NewFile { name, file, .. } = new;
+    host_os::reserve(file, bytes).map_err(CaptureError::io(name, "cannot reserve the space"))?;
+    let mapping = SharedMapping::new(file, mapped).map_err(CaptureError::io(name, "cannot map the file"))?;
     Ok(Arc::new(mapping))
 }
 
