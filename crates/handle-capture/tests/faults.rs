@@ -56,7 +56,8 @@ fn disk_full(path: &Path) {
     audit.shutdown().unwrap();
     let incomplete = writer.finish().unwrap_err();
     assert!(matches!(incomplete, CaptureError::Incomplete { .. }));
-    assert_eq!(incomplete.to_string(), "the capture ends early: File too large (os error 27)");
+    let expected = format!("{}: the capture ends early: File too large (os error 27)", path.display());
+    assert_eq!(incomplete.to_string(), expected);
 }
 
 #[test]
@@ -91,6 +92,7 @@ fn a_forked_child_leaves_its_parents_capture_alone() {
     let (audit, writer) = captured(&options(&path));
     let mut recorders = recorders(&audit);
     play(&audit, &mut recorders, 0..100);
+    let before = std::fs::read(&path).unwrap();
     match fork().unwrap() {
         Fork::Child => {
             for recorder in &mut recorders {
@@ -104,6 +106,7 @@ fn a_forked_child_leaves_its_parents_capture_alone() {
         }
         Fork::Parent(child) => assert_eq!(waitpid(child).unwrap(), 7 << 8, "exit status"),
     }
+    assert!(std::fs::read(&path).unwrap() == before, "the child changed the file");
     play(&audit, &mut recorders, 100..200);
     audit.shutdown().unwrap();
     writer.finish().unwrap();
