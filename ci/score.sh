@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Scores the diagnosis on the corpus and writes docs/score.md.
-# usage: ci/score.sh [SEEDS]      (default 20: about eight minutes on two cores)
+# usage: ci/score.sh [SEEDS]      (default 20: about five minutes on two cores)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export SCORE_SEEDS=${1:-20}
@@ -9,7 +9,7 @@ export SCORE_TABLES
 trap 'rm -rf "$SCORE_TABLES"' EXIT
 # A score below its bar is written down before it fails the script.
 status=0
-cargo test -q --release -p htrail --test corpus -- --nocapture --test-threads 1 || status=$?
+cargo test -q --release -p htrail --test corpus -- --nocapture || status=$?
 {
     echo "# How often the diagnosis is right"
     echo
