@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -13,7 +14,9 @@ class Run:
 
     def __init__(self, htrail, guest, *arguments):
         command = [htrail, "run", GUESTS / f"{guest}.elf", "--trace-handles", "--json", *arguments]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        # Files, for nobody reads from a pipe while the run goes on.
+        self.out, self.err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        self.process = subprocess.Popen(command, stdout=self.out, stderr=self.err)
         self.proc = Path("/proc") / str(self.process.pid)
 
     def is_over(self):
@@ -33,11 +36,17 @@ class Run:
 
     def wait_for(self, path):
         while not path.exists():
-            assert not self.is_over(), self.process.stderr.read().decode()
+            assert not self.is_over(), self.said(self.err)
             time.sleep(0.01)
+
+    @staticmethod
+    def said(file):
+        file.seek(0)
+        return file.read().decode()
 
     def document(self):
         """The report, once the run has ended."""
-        out, err = self.process.communicate()
-        assert out, err.decode()
+        self.process.wait()
+        out = self.said(self.out)
+        assert out, self.said(self.err)
         return json.loads(out)

@@ -180,7 +180,7 @@ impl Iterator for Frames<'_> {
 
     fn next(&mut self) -> Option<Frame> {
         while self.at < self.end {
-            if let Some(frame) = self.here() {
+            if let Some(frame) = self.here().or_else(|| self.look_again()) {
                 self.at += ((frame.body.len() + FRAME_OVERHEAD) * 8) as u64;
                 self.next_number = frame.number.saturating_add(1);
                 return Some(frame);
@@ -193,6 +193,16 @@ impl Iterator for Frames<'_> {
 }
 
 impl Frames<'_> {
+    /// The frame at the present place, if it was written since the window was read.
+    fn look_again(&mut self) -> Option<Frame> {
+        if self.window_at == self.at {
+            return None;
+        }
+        self.window.clear();
+        self.window_at = self.at;
+        self.here()
+    }
+
     /// Goes on to the next word that a frame can begin with.
     fn skip_to_magic(&mut self) {
         while self.at < self.end {
