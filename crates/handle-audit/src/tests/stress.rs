@@ -13,8 +13,8 @@ mod course;
 
 use course::{Checker, Course, FIRST_HANDLE};
 
-/// Debug builds take the same way, only less far.
-const GOAL: u64 = if cfg!(debug_assertions) { 1_000_000 } else { 10_000_000 };
+/// Records whose order is checked, in debug builds too: a few seconds.
+const GOAL: u64 = 10_000_000;
 
 /// Forty handles on eight stripes, so that a stripe is shared.
 fn handles() -> Vec<u32> {
