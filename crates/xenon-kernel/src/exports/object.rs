@@ -123,13 +123,12 @@ impl Context<'_> {
     /// Lets go of what belongs to an object that nothing names any more.
     pub(crate) fn retire_if_unnamed(&mut self, object: &Arc<Object>, by: By<'_>) {
         let header = self.with_state(object, |cx, state| {
-            if state.is_named() {
+            // As long as somebody waits for it a timer goes on, until the last one to leave disarms it; and the address
+            // under which somebody is parked becomes no other object's.
+            if state.is_named() || !state.waiters().is_empty() {
                 return None;
             }
-            // As long as somebody waits for it a timer goes on; the last one to leave disarms it.
-            if state.waiters().is_empty() {
-                cx.disarm(state, by);
-            }
+            cx.disarm(state, by);
             state.header.take()
         });
         let Some(header) = header else { return };

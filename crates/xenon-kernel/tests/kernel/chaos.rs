@@ -195,7 +195,7 @@ fn every_wait_is_closed_once(snapshot: &Snapshot, outcome: &Outcome, context: &s
     let open: usize = snapshot.trails.iter().map(|trail| trail.open_waits.len() + before(trail)).sum();
     assert!(open <= parked + outcome.threads.len() * 3, "{context}: {open} open, {parked} parked");
     // Memory can become another object while somebody still waits for the old one; a handle cannot.
-    for trail in snapshot.trails.iter().filter(|trail| trail.handle < 0x8000_0000) {
+    for trail in snapshot.trails.iter().filter(|trail| trail.handle < linear::MEMORY) {
         let count = |operation| trail.totals.get(operation);
         let closed = count(Operation::Satisfied) + count(Operation::Wake);
         assert!(closed <= count(Operation::Wait), "{context}: {trail:?}");

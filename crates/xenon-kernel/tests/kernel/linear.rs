@@ -5,6 +5,9 @@ use handle_audit::{HandleAuditTrail, HandleKind, Operation, Snapshot};
 
 use Operation::{Pulse, Reset, Satisfied, Signal, Wait, Wake};
 
+/// Handles are smaller than any address.
+pub(crate) const MEMORY: u32 = 0x7000_0000;
+
 /// Replays every trail that is held whole, and panics at the first record that does not follow.
 pub(crate) fn check(snapshot: &Snapshot, context: &str) {
     snapshot.trails.iter().for_each(|trail| replay(trail, context));
@@ -17,9 +20,11 @@ fn replay(trail: &HandleAuditTrail, context: &str) {
     // A name that an object got later begins a trail in the middle.
     let by_call =
         ["NtCreate", "KeInitialize"].iter().any(|made| trail.created.entry.source.as_str().starts_with(made));
-    // Memory can become another object while others still use the old one.
-    let by_call = by_call && (trail.handle < 0x8000_0000 || trail.previous.is_none());
-    if !is_whole || !by_call || !(is_flag || trail.kind == HandleKind::SEMAPHORE) {
+    // Memory can become another object while others still use the old one; and who is parked stays on the name that an
+    // object had, while its signals go to the next one.
+    let by_call = by_call && (trail.handle < MEMORY || trail.previous.is_none());
+    let has_one_name = sequence.iter().all(|entry| entry.operation != Operation::Alias);
+    if !is_whole || !has_one_name || !by_call || !(is_flag || trail.kind == HandleKind::SEMAPHORE) {
         return;
     }
     let mut state = trail.created.entry.aux as u32;
