@@ -4,14 +4,18 @@
 //! `cargo bench -p benches --bench table -- quick` takes one short run. A JSON of the table goes to
 //! `target/goals.json`, or to the path given by `--json=PATH`.
 
+use std::alloc::System;
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use benches::feed::{BATCH, Feed, sustained};
+use benches::footprint::footprint;
 use benches::goals::{self, Bound, Goal};
+use benches::guests::{Audit, Guest};
 use benches::incumbent::{Bare, Incumbent, StdMutex};
+use benches::loops::PLAIN;
 use benches::measure::{Candidate, Series, find, in_turns, median};
 use benches::pushers::{
     Audited, Direct, Nothing40, Nothing48, Plain, Pusher, Rdtsc, Rtrb, Stamp, Striped, TID, audit_for, check,
@@ -20,6 +24,12 @@ use benches::report::{self, Hang};
 use benches::runs::{BURST, Bench, HANDLES, all_handles, short_bursts, shuffled_handles, work_alone};
 use benches::workload::{Event, Spread, events, handle};
 use handle_audit::{Operation, label};
+use serde_json::Value;
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+
+/// Counts what a handle takes. Nothing that is timed allocates.
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// How long to measure.
 #[derive(Clone, Copy)]
@@ -31,6 +41,9 @@ struct Effort {
 
 /// Benchmarks run in their package's directory.
 const DEFAULT_JSON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/goals.json");
+
+/// Where the gate leaves its counts.
+const HOT_PATH_JSON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/hot-path.json");
 
 const FULL: Effort = Effort { runs: 3, turns: 15, sustained: Duration::from_millis(1500) };
 const QUICK: Effort = Effort { runs: 1, turns: 5, sustained: Duration::from_millis(400) };
@@ -313,6 +326,60 @@ fn report_of_a_hang(effort: Effort) -> Vec<Goal> {
     vec![Goal::of_figure(what, median(&times), "ms", Bound::AtMost(200.0))]
 }
 
+/// Whole runs of the emulator: how much longer they take with the audit on than with it off.
+fn guests(effort: Effort) -> Vec<Goal> {
+    let guests = [(Guest::event_heavy(100_000), 3.0), (Guest::compute_heavy(60_000_000), 1.0)];
+    let overhead = |(guest, most): &(Guest, f64)| {
+        let run = |audit| {
+            move || {
+                let run = guest.run(audit);
+                assert_eq!(run.rejected, 0, "a record that is refused costs less");
+                run.seconds * 1e3
+            }
+        };
+        let series = in_turns(
+            effort.turns,
+            vec![("off", Box::new(run(Audit::Off))), ("on", Box::new(run(Audit::On)))],
+        );
+        let (on, off) = (find(&series, "on"), find(&series, "off"));
+        let more = (on.ratio_to(off) - 1.0) * 100.0;
+        let what = format!("{}: time on against off, % more", guest.name);
+        Goal::of_ratio(what, on.median(), off.median(), "ms", more, Bound::AtMost(*most))
+    };
+    guests.iter().map(overhead).collect()
+}
+
+fn interpreter(effort: Effort) -> Vec<Goal> {
+    let ready = PLAIN.ready();
+    let rates: Vec<f64> = (0..effort.turns).map(|_| ready.rate(200) / 1e6).collect();
+    vec![Goal::of_figure("interpreter, plain loop", median(&rates), "M/s", Bound::AtLeast(300.0))]
+}
+
+fn memory(_: Effort) -> Vec<Goal> {
+    let bytes = footprint(ALLOCATOR);
+    let goal = |what, figure, most| Goal::of_figure(what, figure, "bytes", Bound::AtMost(most));
+    vec![
+        goal("memory of a record in its ring", bytes.record, 41.0),
+        goal("memory of a handle after one event", bytes.one_event, 160.0),
+        goal("memory of a handle with full lists", bytes.full, 5.5 * 1024.0),
+    ]
+}
+
+/// What `ci/gate-hot-path.sh` counted last; callgrind is no benchmark.
+fn instructions() -> Vec<Goal> {
+    let counts: Option<Value> =
+        fs::read(HOT_PATH_JSON).ok().and_then(|json| serde_json::from_slice(&json).ok());
+    let Some(counts) = counts else {
+        println!("no {HOT_PATH_JSON}: ci/gate-hot-path.sh counts the instructions of a record");
+        return Vec::new();
+    };
+    let goal = |what, key: &str, most| {
+        let count = counts[key].as_f64().unwrap_or(f64::NAN);
+        Goal::of_figure(what, count, "instr", Bound::AtMost(most))
+    };
+    vec![goal("instructions of a call, off", "off", 3.0), goal("instructions of a record, on", "on", 45.0)]
+}
+
 fn one_run(effort: Effort) -> Vec<Goal> {
     [
         bursts,
@@ -323,6 +390,9 @@ fn one_run(effort: Effort) -> Vec<Goal> {
         sustained_rates,
         beside_a_reader,
         report_of_a_hang,
+        guests,
+        interpreter,
+        memory,
     ]
     .into_iter()
     .flat_map(|part| part(effort))
@@ -350,7 +420,7 @@ fn main() {
     let effort = if arguments.iter().any(|argument| argument == "quick") { QUICK } else { FULL };
     let json = arguments.iter().find_map(|argument| argument.strip_prefix("--json=")).unwrap_or(DEFAULT_JSON);
     let runs: Vec<_> = (0..effort.runs).map(|_| one_run(effort)).collect();
-    let goals = medians(&runs);
+    let goals: Vec<Goal> = instructions().into_iter().chain(medians(&runs)).collect();
     println!("\n{}; medians of {} runs\n\n{}", goals::processor(), effort.runs, goals::table(&goals));
     match fs::write(json, format!("{:#}\n", goals::document(&goals))) {
         Ok(()) => println!("written to {json}"),

@@ -9,8 +9,11 @@
 #![forbid(unsafe_code)]
 
 pub mod feed;
+pub mod footprint;
 pub mod goals;
+pub mod guests;
 pub mod incumbent;
+pub mod loops;
 pub mod measure;
 pub mod pushers;
 pub mod report;

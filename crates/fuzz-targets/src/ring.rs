@@ -12,6 +12,10 @@ enum Step {
         keep: u8,
         value: u64,
     },
+    PushReserved {
+        keep: u8,
+        value: u64,
+    },
     PushAll(Vec<u64>),
     Refresh,
     ForgetRoom,
@@ -46,9 +50,22 @@ pub fn ring_ops(data: &[u8]) {
             },
             Step::PushWith { keep, value } => {
                 let room = producer.room();
-                let pushed = producer.push_with(u64::from(keep), || value);
+                producer.set_reserve(u64::from(keep));
+                let pushed = producer.push_with(|| value);
+                producer.set_reserve(0);
                 assert_eq!(pushed, room > u64::from(keep));
                 held.extend(pushed.then_some(value));
+            }
+            Step::PushReserved { keep, value } => {
+                let room = producer.room();
+                producer.set_reserve(u64::from(keep));
+                let pushed = producer.push_reserved_with(|| value);
+                assert_eq!(pushed, room > 0);
+                held.extend(pushed.then_some(value));
+                // The everyday record after it still leaves the reserve alone.
+                assert!(!producer.push_with(|| value) || room > u64::from(keep) + 1);
+                held.extend((producer.room() + 2 == room).then_some(value));
+                producer.set_reserve(0);
             }
             Step::PushAll(values) => {
                 let room = producer.room();

@@ -168,13 +168,21 @@ impl Drain {
     /// Folds what nothing unseen can precede, in order; in a capture it stands first.
     fn fold_released(&mut self) -> usize {
         let mut order = std::mem::take(&mut self.order);
+        // A checkpoint holds whole records only, so with a capture a record's thread is folded along with its trail.
+        let captured = self.sink.is_some();
+        if !captured {
+            self.fold.fold_threads(self.aside.iter().filter(|taken| self.limits.allow(taken)));
+        }
         self.merge.release(&mut self.aside, &self.limits, &mut order);
         self.append_gaps(&order);
         let mut rest = &order[..];
         while !rest.is_empty() {
             let (now, later) = rest.split_at(self.append(rest));
             self.seam.folding(now);
-            self.folded += self.fold.fold_all(now);
+            if captured {
+                self.fold.fold_threads(now.iter());
+            }
+            self.folded += self.fold.fold_trails(now);
             rest = later;
         }
         let folded = order.len();
@@ -349,6 +357,7 @@ fn take(
             slots.push(CapturedSlot { ring, position, payload: record.payload() });
         }
     };
+    aside.reserve(end.wrapping_sub(source.intake.taken()) as usize);
     let mut orphans = Vec::new();
     let mut slot = next(&source.intake);
     while let Some((position, head)) = slot {

@@ -7,11 +7,10 @@ use crate::losses::Gap;
 use crate::map::TrailMap;
 use crate::merge::Taken;
 use crate::operation::{Operation, OperationCounts};
-use crate::record::Slot;
 use crate::shim::{Arc, Ordering};
 use crate::snapshot::Snapshot;
-use crate::store::{Appended, Packed, ThreadWriter, TrailId, TrailWriter};
-use crate::trail::{EntryList, GhostTrail, Lead, ThreadRecord, TrailEntry};
+use crate::store::{Appended, Head, Packed, ThreadWriter, TrailWriter};
+use crate::trail::{EntryList, GhostTrail, Lead, TrailEntry};
 
 #[cfg(test)]
 pub(crate) use crate::store::MAX_THREADS;
@@ -54,16 +53,18 @@ impl Fold {
     }
 
     /// Folds one record.
-    pub(crate) fn fold(&mut self, taken: &Taken, operation: Operation) {
-        let known = self.trails.find(&self.map.trails, taken.record.handle());
-        self.fold_known(taken, operation, known);
+    pub(crate) fn fold(&mut self, taken: &Taken) {
+        self.fold_threads(std::iter::once(taken));
+        self.fold_trails(std::slice::from_ref(taken));
     }
 
-    /// Folds records in this order, and returns how many. The trails of a whole batch are touched before the first of
-    /// them is written, so that the memory fetches many at a time.
+    /// Folds records in this order into the trails of their handles, and returns how many. The trails of a whole batch
+    /// are touched before the first of them is written, so that the memory fetches many at a time.
     ///
     /// Memory is asked for before a batch changes anything. If there is none, its records are refused.
-    pub(crate) fn fold_all(&mut self, order: &[Taken]) -> u64 {
+    pub(crate) fn fold_trails(&mut self, order: &[Taken]) -> u64 {
+        let map = self.map.clone();
+        let store = &map.trails;
         let mut folded = 0;
         for batch in order.chunks(BATCH) {
             if !self.has_memory_for(batch) {
@@ -72,26 +73,22 @@ impl Fold {
             }
             folded += batch.len() as u64;
             let mut known = [None; BATCH];
-            let store = &self.map.trails;
-            for (id, taken) in known.iter_mut().zip(batch) {
-                *id = self.trails.find(store, taken.record.handle());
+            for (head, taken) in known.iter_mut().zip(batch) {
+                *head = self.trails.find(store, taken.record.handle()).map(|id| store.head(id));
             }
             let mut touched = 0;
-            for id in known.iter().flatten() {
-                touched ^= store.touch_head(*id);
+            for head in known.iter().flatten() {
+                touched ^= store.touch_head(head);
             }
-            for (id, taken) in known.iter().zip(batch) {
-                if let (Some(id), Slot::Head(operation)) = (id, taken.record.slot()) {
-                    touched ^= store.touch_body(*id, operation);
-                }
+            for (head, taken) in known.iter().zip(batch) {
+                touched ^= head.map_or(0, |head| store.touch_body(head, taken.record.operation()));
             }
             std::hint::black_box(touched);
-            for (id, taken) in known.into_iter().zip(batch) {
-                if let Slot::Head(operation) = taken.record.slot() {
-                    // A trail may have been created earlier in the batch.
-                    let id = id.or_else(|| self.trails.find(&self.map.trails, taken.record.handle()));
-                    self.fold_known(taken, operation, id);
-                }
+            for (head, taken) in known.into_iter().zip(batch) {
+                // A trail may have been created earlier in the batch.
+                let head =
+                    head.or_else(|| self.trails.find(store, taken.record.handle()).map(|id| store.head(id)));
+                self.fold_trail(&map, taken, head);
             }
         }
         folded
@@ -125,26 +122,37 @@ impl Fold {
         self.refused.iter().flatten()
     }
 
-    fn fold_known(&mut self, taken: &Taken, operation: Operation, known: Option<TrailId>) {
-        let (handle, entry) = (taken.record.handle(), taken.record.entry());
-        self.map.folded[usize::from(taken.ring)].add_one(operation);
-        self.fold_thread(taken, operation);
+    #[inline(always)]
+    fn fold_trail(&mut self, map: &TrailMap, taken: &Taken, known: Option<&Head>) {
+        let (handle, operation) = (taken.record.handle(), taken.record.operation());
+        map.folded[usize::from(taken.ring)].add_one(operation);
         match (operation, known) {
             (Operation::Create, _) => {
-                let created = TrailEntry { seq: 0, operation, ring: taken.ring, entry };
-                let kind = taken.record.kind();
-                self.trails.create(&self.map.trails, handle, kind, &created, &taken.stack);
+                let (kind, created) = (taken.record.kind(), unnumbered(taken, operation));
+                self.trails.create(&map.trails, handle, kind, &created, &taken.stack);
             }
             (Operation::GhostSignal, _) | (Operation::Signal, None) => {
-                self.ghost_signal(handle, TrailEntry { seq: 0, operation, ring: taken.ring, entry });
+                self.ghost_signal(handle, unnumbered(taken, operation));
             }
-            (_, None) => self.drop_by_rule(handle, TrailEntry { seq: 0, operation, ring: taken.ring, entry }),
-            (_, Some(id)) => {
-                let packed = Packed::new(operation, taken.ring, &entry);
-                let appended = Appended { operation, handle, tid: entry.tid, aux: entry.aux, packed };
-                self.trails.append(&self.map.trails, id, &appended);
+            (_, None) => self.drop_by_rule(handle, unnumbered(taken, operation)),
+            (_, Some(head)) => {
+                let (tid, aux) = (taken.record.tid(), taken.record.aux());
+                let packed = Packed::of(taken, operation);
+                self.trails.append(&map.trails, head, &Appended { operation, handle, tid, aux, packed });
             }
         }
+    }
+
+    /// Folds records into what is kept of their threads. Stripes do not order different handles, so that is ordered by
+    /// (cycle, position, ring): along one guest thread the cycle never falls. Records may come in any order; in that of
+    /// their rings, each is the newest of its thread.
+    pub(crate) fn fold_threads<'a>(&mut self, records: impl Iterator<Item = &'a Taken>) {
+        let mut not_kept = 0;
+        for taken in records.filter(|taken| taken.record.tid() != 0) {
+            not_kept += u64::from(!self.threads.append(&self.map.threads, taken));
+        }
+        let all = self.map.threads_not_kept.load(Ordering::Relaxed) + not_kept;
+        self.map.threads_not_kept.store(all, Ordering::Relaxed);
     }
 
     /// A signal that is not one to a known handle, or that the call site could not resolve.
@@ -176,19 +184,9 @@ impl Fold {
             map.leads.insert(handle, Lead { handle, first: entry, totals });
         }
     }
+}
 
-    /// Stripes do not order different handles, so what is kept per thread is ordered by (cycle, position): along one
-    /// guest thread the cycle never falls.
-    fn fold_thread(&mut self, taken: &Taken, operation: Operation) {
-        let entry = taken.record.entry();
-        if entry.tid == 0 {
-            return;
-        }
-        let (handle, ring, position) = (taken.record.handle(), taken.ring, taken.position);
-        let record = ThreadRecord { handle, operation, ring, position, entry };
-        if !self.threads.append(&self.map.threads, &record) {
-            let not_kept = self.map.threads_not_kept.load(Ordering::Relaxed);
-            self.map.threads_not_kept.store(not_kept + 1, Ordering::Relaxed);
-        }
-    }
+/// The entry of a record, whose number within its generation is not known yet.
+fn unnumbered(taken: &Taken, operation: Operation) -> TrailEntry {
+    TrailEntry { seq: 0, operation, ring: taken.ring, entry: taken.record.entry() }
 }

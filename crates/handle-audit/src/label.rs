@@ -1,22 +1,40 @@
 //! Labels: names interned to 12-bit ids, so that a record carries a small number instead of a string.
 //!
-//! The table is one for the process and only grows. Interning takes a lock and happens once at a call site;
-//! reading a label back takes none.
+//! The table is one for the process and only grows. A call site's label is interned when the first record needs its
+//! id, which takes a lock once; from then on the id is one load. An audit that is off needs no id at all.
 
+use std::cmp::Ordering as Compared;
 use std::collections::HashMap;
 use std::fmt;
-use std::num::NonZeroUsize;
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, Weak};
 
-use once_cell::race::OnceNonZeroUsize;
 use once_cell::sync::{Lazy, OnceCell};
 
 /// An interned name: the export or kernel routine that records, or the kind of an object.
 ///
 /// Made once at the call site by [`label!`](crate::label!). A `&'static str` converts too, at the price of a
 /// look-up.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Label(u16);
+#[derive(Clone, Copy)]
+pub struct Label(&'static LabelCell);
+
+/// What a [`Label`] refers to: a name and, once somebody needed it, its id.
+#[derive(Debug)]
+pub struct LabelCell {
+    name: &'static str,
+    /// A [`Mark`]. Written by whoever interns the name (Release), read by recorders and readers (Acquire): who sees the id also sees the name of that id.
+    mark: AtomicU64,
+}
+
+/// Where a record has the id of its source.
+pub(crate) const SOURCE_SHIFT: u32 = 8;
+
+/// The id of a label plus one, shifted to where a record has the id of its source; 0 while it is not known.
+pub(crate) type Mark = u64;
+
+/// What a [`Mark`] has too much.
+pub(crate) const NO_SOURCE: Mark = 1 << SOURCE_SHIFT;
 
 /// Labels that one process can have. What comes later reads back as [`Label::OVERFLOW`].
 pub const MAX_LABELS: usize = 1 << 12;
@@ -25,26 +43,27 @@ pub const MAX_LABELS: usize = 1 << 12;
 pub const MAX_LABEL_BYTES: usize = 64;
 
 /// Names with fixed ids: label 0 is the overflow, then the kinds of objects.
-const FIXED: [&str; 8] = [
-    "(label table full)",
-    "Event/Manual",
-    "Event/Auto",
-    "Semaphore",
-    "Timer/Manual",
-    "Timer/Auto",
-    "Mutant",
-    "Thread",
+static FIXED: [LabelCell; 8] = [
+    LabelCell::known("(label table full)", 0),
+    LabelCell::known("Event/Manual", 1),
+    LabelCell::known("Event/Auto", 2),
+    LabelCell::known("Semaphore", 3),
+    LabelCell::known("Timer/Manual", 4),
+    LabelCell::known("Timer/Auto", 5),
+    LabelCell::known("Mutant", 6),
+    LabelCell::known("Thread", 7),
 ];
 
-static NAMES: [OnceCell<&'static str>; MAX_LABELS] = [const { OnceCell::new() }; MAX_LABELS];
+/// By id, the labels that were made since. Each is a cell of its own whose id is known from the beginning.
+static MADE: [OnceCell<Label>; MAX_LABELS] = [const { OnceCell::new() }; MAX_LABELS];
 
 static TABLE: Lazy<Mutex<Table>> = Lazy::new(|| {
-    let ids = (0..).zip(FIXED).map(|(id, name)| (name, id)).collect();
-    Mutex::new(Table { ids, watchers: Vec::new() })
+    let labels = FIXED.iter().map(|cell| (cell.name, Label(cell))).collect();
+    Mutex::new(Table { labels, watchers: Vec::new() })
 });
 
 struct Table {
-    ids: HashMap<&'static str, u16>,
+    labels: HashMap<&'static str, Label>,
     watchers: Vec<Weak<dyn LabelWatcher>>,
 }
 
@@ -59,22 +78,22 @@ pub trait LabelWatcher: Send + Sync {
 pub fn watch_labels(watcher: Weak<dyn LabelWatcher>) {
     let mut table = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(watcher) = watcher.upgrade() {
-        (0..table.ids.len() as u16).for_each(|id| watcher.learn(Label(id)));
+        (0..table.labels.len() as u16).for_each(|id| watcher.learn(Label::from_id(id)));
     }
     table.watchers.push(watcher);
 }
 
 impl Label {
     /// What every label reads as once the table is full.
-    pub const OVERFLOW: Self = Self(0);
+    pub const OVERFLOW: Self = Self(&FIXED[0]);
 
-    pub(crate) const EVENT_MANUAL: Self = Self(1);
-    pub(crate) const EVENT_AUTO: Self = Self(2);
-    pub(crate) const SEMAPHORE: Self = Self(3);
-    pub(crate) const TIMER_MANUAL: Self = Self(4);
-    pub(crate) const TIMER_AUTO: Self = Self(5);
-    pub(crate) const MUTANT: Self = Self(6);
-    pub(crate) const THREAD: Self = Self(7);
+    pub(crate) const EVENT_MANUAL: Self = Self(&FIXED[1]);
+    pub(crate) const EVENT_AUTO: Self = Self(&FIXED[2]);
+    pub(crate) const SEMAPHORE: Self = Self(&FIXED[3]);
+    pub(crate) const TIMER_MANUAL: Self = Self(&FIXED[4]);
+    pub(crate) const TIMER_AUTO: Self = Self(&FIXED[5]);
+    pub(crate) const MUTANT: Self = Self(&FIXED[6]);
+    pub(crate) const THREAD: Self = Self(&FIXED[7]);
 
     /// Finds or makes the label of a name.
     #[must_use]
@@ -91,43 +110,92 @@ impl Label {
         Self::intern(&name[..end], |name| Box::leak(name.to_owned().into_boxed_str()))
     }
 
+    /// The label of a call site's own cell; [`label!`](crate::label!) makes both.
+    #[must_use]
+    #[inline(always)]
+    pub const fn of(cell: &'static LabelCell) -> Self {
+        Self(cell)
+    }
+
     fn intern<'a>(name: &'a str, keep: impl FnOnce(&'a str) -> &'static str) -> Self {
         let mut table = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(id) = table.ids.get(name) {
-            return Self(*id);
+        if let Some(label) = table.labels.get(name) {
+            return *label;
         }
-        let next = table.ids.len();
+        let next = table.labels.len();
         if next >= MAX_LABELS {
             return Self::OVERFLOW;
         }
-        let (name, id) = (keep(name), next as u16);
+        let label = Self(Box::leak(Box::new(LabelCell::known(keep(name), next as u64))));
         // The name is readable before anyone can hold the id.
-        NAMES[next].get_or_init(|| name);
-        table.ids.insert(name, id);
-        table.watchers.retain(|watcher| watcher.upgrade().inspect(|w| w.learn(Self(id))).is_some());
-        Self(id)
+        MADE[next].get_or_init(|| label);
+        table.labels.insert(label.0.name, label);
+        table.watchers.retain(|watcher| watcher.upgrade().inspect(|w| w.learn(label)).is_some());
+        label
     }
 
     /// The name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match FIXED.get(usize::from(self.0)) {
-            Some(name) => name,
-            None => NAMES[usize::from(self.0)].get().copied().unwrap_or(FIXED[0]),
-        }
+        Self::from_id(self.id()).0.name
     }
 
     /// The id, below [`MAX_LABELS`]. Ids differ from one process to the next.
     #[must_use]
+    #[inline]
+    pub fn id(self) -> u16 {
+        ((self.mark() >> SOURCE_SHIFT) - 1) as u16
+    }
+
+    /// Its mark, as far as it is known.
     #[inline(always)]
-    pub const fn id(self) -> u16 {
-        self.0
+    pub(crate) fn known_mark(self) -> Mark {
+        self.0.mark.load(Ordering::Acquire)
+    }
+
+    /// Its mark; the name is interned if it was not.
+    #[inline]
+    pub(crate) fn mark(self) -> Mark {
+        match self.known_mark() {
+            0 => self.0.intern(),
+            mark => mark,
+        }
     }
 
     /// The label of an id that was read from a record, which has 12 bits for it.
-    #[inline(always)]
-    pub(crate) const fn from_id(id: u16) -> Self {
-        Self(id)
+    pub(crate) fn from_id(id: u16) -> Self {
+        match FIXED.get(usize::from(id)) {
+            Some(cell) => Self(cell),
+            None => MADE[usize::from(id)].get().copied().unwrap_or(Self::OVERFLOW),
+        }
+    }
+}
+
+// Two call sites have a cell each for one name; what makes them the same label is the id.
+
+impl PartialEq for Label {
+    fn eq(&self, other: &Self) -> bool {
+        self.id() == other.id()
+    }
+}
+
+impl Eq for Label {}
+
+impl PartialOrd for Label {
+    fn partial_cmp(&self, other: &Self) -> Option<Compared> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Label {
+    fn cmp(&self, other: &Self) -> Compared {
+        self.id().cmp(&other.id())
+    }
+}
+
+impl Hash for Label {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id().hash(state);
     }
 }
 
@@ -149,29 +217,27 @@ impl fmt::Debug for Label {
     }
 }
 
-/// The cell behind [`label!`](crate::label!): one per call site, filled on first use.
-#[derive(Debug, Default)]
-pub struct LabelCell(OnceNonZeroUsize);
-
 impl LabelCell {
-    /// An empty cell.
+    /// A cell for [`Label::of`].
     #[must_use]
-    pub const fn new() -> Self {
-        Self(OnceNonZeroUsize::new())
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, mark: AtomicU64::new(0) }
     }
 
-    /// The label of `name`, which must be the same at every call.
-    #[inline(always)]
-    pub fn get(&self, name: &'static str) -> Label {
-        let bits = self.0.get_or_init(|| {
-            // One is added so that id 0 can be told from an empty cell.
-            NonZeroUsize::MIN.saturating_add(usize::from(Label::new(name).id()))
-        });
-        Label((bits.get() - 1) as u16)
+    const fn known(name: &'static str, id: u64) -> Self {
+        Self { name, mark: AtomicU64::new((id + 1) << SOURCE_SHIFT) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn intern(&self) -> Mark {
+        let mark = Label::new(self.name).mark();
+        self.mark.store(mark, Ordering::Release);
+        mark
     }
 }
 
-/// The [`Label`] of a string literal, interned on the first pass over the call site.
+/// The [`Label`] of a string literal, interned when the first record needs it.
 ///
 /// ```
 /// let source = handle_audit::label!("KeSetEvent");
@@ -180,8 +246,8 @@ impl LabelCell {
 #[macro_export]
 macro_rules! label {
     ($name:expr) => {{
-        static CELL: $crate::LabelCell = $crate::LabelCell::new();
-        CELL.get($name)
+        static CELL: $crate::LabelCell = $crate::LabelCell::new($name);
+        $crate::Label::of(&CELL)
     }};
 }
 

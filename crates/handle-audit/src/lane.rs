@@ -36,10 +36,21 @@ impl Lane {
         self.lines.as_ref().map_or_else(|| self.heap.capacity(), LineProducer::capacity)
     }
 
-    /// Pushes what `make` returns if the heap ring has more than `keep` free slots as last seen.
+    /// Pushes what `make` returns if the heap ring has room beyond its reserve as last seen.
     #[inline(always)]
-    pub(crate) fn push_with(&mut self, keep: u64, make: impl FnOnce() -> Record) -> bool {
-        self.heap.push_with(keep, make)
+    pub(crate) fn push_with(&mut self, make: impl FnOnce() -> Record) -> bool {
+        self.heap.push_with(make)
+    }
+
+    /// The same for a create, which may use the reserve.
+    #[inline(always)]
+    pub(crate) fn push_create_with(&mut self, make: impl FnOnce() -> Record) -> bool {
+        self.heap.push_reserved_with(make)
+    }
+
+    /// Keeps the last `slots` free slots of a heap ring for creates.
+    pub(crate) fn set_reserve(&mut self, slots: u64) {
+        self.heap.set_reserve(slots);
     }
 
     /// Free slots as last seen.

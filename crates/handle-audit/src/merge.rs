@@ -23,6 +23,12 @@ impl Taken {
         (stripe_of(self.record.handle()), self.record.stamp(), self.ring)
     }
 
+    /// Whether nothing was published meanwhile that might have to come first.
+    #[inline(always)]
+    fn is_below(&self, limits: &[u64; STRIPES]) -> bool {
+        self.record.stamp() <= limits[stripe_of(self.record.handle())]
+    }
+
     /// Moves it out and leaves a record without its stack, which nobody reads.
     fn take(&mut self) -> Self {
         Self { stack: std::mem::take(&mut self.stack), ..*self }
@@ -31,26 +37,34 @@ impl Taken {
 
 /// Per stripe, the smallest stamp among the newcomers of a pass.
 #[derive(Debug)]
-pub(crate) struct Limits(Box<[u64; STRIPES]>);
+pub(crate) struct Limits {
+    stamps: Box<[u64; STRIPES]>,
+    /// Whether there was a newcomer.
+    any: bool,
+}
 
 impl Limits {
     pub(crate) fn none() -> Self {
-        Self(Box::new([u64::MAX; STRIPES]))
+        Self { stamps: Box::new([u64::MAX; STRIPES]), any: false }
     }
 
     pub(crate) fn reset(&mut self) {
-        self.0.fill(u64::MAX);
+        if std::mem::take(&mut self.any) {
+            self.stamps.fill(u64::MAX);
+        }
     }
 
     /// A record was published between the two looks.
     pub(crate) fn newcomer(&mut self, record: &Record) {
-        let limit = &mut self.0[stripe_of(record.handle())];
+        let limit = &mut self.stamps[stripe_of(record.handle())];
         *limit = (*limit).min(record.stamp());
+        self.any = true;
     }
 
-    #[cfg(all(test, loom))]
+    /// Whether a record may be folded in this pass.
+    #[inline(always)]
     pub(crate) fn allow(&self, taken: &Taken) -> bool {
-        taken.record.stamp() <= self.0[stripe_of(taken.record.handle())]
+        !self.any || taken.is_below(&self.stamps)
     }
 }
 
@@ -73,14 +87,18 @@ struct Key {
 impl Merge {
     /// Cuts `taken`: what may be folded now is appended to `order` in fold order, stripe after stripe; the rest stays.
     ///
-    /// A counting sort by stripe, then within each stripe a sort that finds runs: the records of one ring are in
+    /// What came through one ring is in order already. Else a counting sort by stripe, then within each stripe a sort that finds runs: the records of one ring are in
     /// order already, so there is at most one run a ring to be merged, and none where one ring alone uses a stripe.
     pub(crate) fn release(&mut self, taken: &mut Vec<Taken>, limits: &Limits, order: &mut Vec<Taken>) {
+        let one_ring = taken.windows(2).all(|pair| pair[0].ring == pair[1].ring);
+        if one_ring && !limits.any {
+            return order.append(taken);
+        }
         let ends = self.scatter(taken);
         self.kept.clear();
         order.reserve(taken.len());
         let mut start = 0;
-        for (end, limit) in ends.into_iter().zip(limits.0.iter()) {
+        for (end, limit) in ends.into_iter().zip(limits.stamps.iter()) {
             let stripe = &mut self.keys[start..end];
             if !stripe.is_sorted() {
                 stripe.sort();

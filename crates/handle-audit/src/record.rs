@@ -14,7 +14,7 @@
 use spsc_ring::Payload;
 
 use crate::entry::{Frame, HandleAuditEntry, HandleKind, MAX_STACK_FRAMES};
-use crate::label::{Label, MAX_LABELS};
+use crate::label::{Label, MAX_LABELS, Mark, NO_SOURCE, SOURCE_SHIFT};
 use crate::losses::Gap;
 use crate::operation::{Operation, OperationCounts};
 
@@ -30,6 +30,57 @@ pub(crate) struct Record {
 }
 
 const _: () = assert!(size_of::<Record>() == 40, "a record is 32 to 40 bytes");
+
+/// Id of the label of a kind; 0 for what is not a create.
+pub(crate) type Kind = u16;
+
+const KIND_SHIFT: u32 = 20;
+
+/// A record before its source is known by number and before it has a stamp: four words, so that they travel to the
+/// slow path in registers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unstamped {
+    /// Operation, kind and handle, as in the second word of a record.
+    what: u64,
+    cycle: u64,
+    thread: u64,
+    aux: u64,
+}
+
+impl Unstamped {
+    #[inline(always)]
+    pub(crate) fn new(operation: Operation, kind: Kind, handle: u32, entry: &HandleAuditEntry) -> Self {
+        Self {
+            what: operation as u64 | u64::from(kind) << KIND_SHIFT | u64::from(handle) << 32,
+            cycle: entry.cycle,
+            thread: u64::from(entry.tid) | u64::from(entry.lr) << 32,
+            aux: entry.aux,
+        }
+    }
+
+    /// Its words.
+    #[inline(always)]
+    pub(crate) fn words(&self) -> [u64; 4] {
+        [self.what, self.cycle, self.thread, self.aux]
+    }
+
+    /// The reverse.
+    pub(crate) fn from_words([what, cycle, thread, aux]: [u64; 4]) -> Self {
+        Self { what, cycle, thread, aux }
+    }
+
+    pub(crate) fn operation(&self) -> Operation {
+        Operation::from_code(self.what as u8).expect("a call has an operation")
+    }
+
+    pub(crate) fn handle(&self) -> u32 {
+        (self.what >> 32) as u32
+    }
+
+    pub(crate) fn cycle(&self) -> u64 {
+        self.cycle
+    }
+}
 
 /// Codes beyond the operations.
 const GAP: u8 = 0x40;
@@ -60,27 +111,12 @@ pub(crate) enum Slot {
 }
 
 impl Record {
-    /// The operation and the labels as one word: constant at a call site once its label is known.
+    /// A record.
     #[inline(always)]
-    fn meta(operation: Operation, source: Label, kind: Label) -> u64 {
-        operation as u64 | u64::from(source.id()) << 8 | u64::from(kind.id()) << 20
-    }
-
-    #[inline(always)]
-    pub(crate) fn new(
-        operation: Operation,
-        kind: Label,
-        handle: u32,
-        entry: HandleAuditEntry,
-        stamp: u64,
-    ) -> Self {
-        Self {
-            stamp,
-            meta: Self::meta(operation, entry.source, kind) | u64::from(handle) << 32,
-            cycle: entry.cycle,
-            thread: u64::from(entry.tid) | u64::from(entry.lr) << 32,
-            aux: entry.aux,
-        }
+    pub(crate) fn new(call: &Unstamped, source: Mark, stamp: u64) -> Self {
+        let Unstamped { what, cycle, thread, aux } = *call;
+        // What is constant at a call site adds up to one constant.
+        Self { stamp, meta: what.wrapping_add(source).wrapping_sub(NO_SOURCE), cycle, thread, aux }
     }
 
     /// The five words, for memory that outlives the process.
@@ -94,6 +130,7 @@ impl Record {
     }
 
     /// What this slot is. Only records made by this crate are in a ring, so every code is known.
+    #[inline]
     pub(crate) fn slot(&self) -> Slot {
         self.known_slot().expect("a ring holds only records of known codes")
     }
@@ -108,10 +145,45 @@ impl Record {
         }
     }
 
+    #[inline(always)]
     pub(crate) fn stamp(&self) -> u64 {
         self.stamp
     }
 
+    /// The operation of a head, which the caller has told from other slots.
+    #[inline(always)]
+    pub(crate) fn operation(&self) -> Operation {
+        Operation::from_code(self.meta as u8).expect("the head of a record has an operation")
+    }
+
+    /// The guest thread of a head; 0 for none.
+    #[inline(always)]
+    pub(crate) fn tid(&self) -> u32 {
+        self.thread as u32
+    }
+
+    #[inline(always)]
+    pub(crate) fn lr(&self) -> u32 {
+        (self.thread >> 32) as u32
+    }
+
+    #[inline(always)]
+    pub(crate) fn cycle(&self) -> u64 {
+        self.cycle
+    }
+
+    #[inline(always)]
+    pub(crate) fn aux(&self) -> u64 {
+        self.aux
+    }
+
+    /// Id of the source's label.
+    #[inline(always)]
+    pub(crate) fn source_id(&self) -> u16 {
+        self.label_ids().0
+    }
+
+    #[inline(always)]
     pub(crate) fn handle(&self) -> u32 {
         (self.meta >> 32) as u32
     }
@@ -119,7 +191,7 @@ impl Record {
     /// Ids of the source and of the kind.
     pub(crate) fn label_ids(&self) -> (u16, u16) {
         let id = |shift: u32| (self.meta >> shift) as u16 & (MAX_LABELS as u16 - 1);
-        (id(8), id(20))
+        (id(SOURCE_SHIFT), id(KIND_SHIFT))
     }
 
     pub(crate) fn kind(&self) -> HandleKind {
@@ -242,7 +314,8 @@ mod tests {
     #[test]
     fn an_entry_reads_back() {
         let entry = HandleAuditEntry::new(u64::MAX, u32::MAX, 0x8200_0123, "NtSetEvent", u64::MAX - 1);
-        let record = Record::new(Operation::Create, HandleKind::MUTANT.label(), 0xF800_0004, entry, 77);
+        let call = Unstamped::new(Operation::Create, HandleKind::MUTANT.label().id(), 0xF800_0004, &entry);
+        let record = Record::new(&call, entry.source.mark(), 77);
         assert_eq!(
             (record.entry(), record.handle(), record.kind()),
             (entry, 0xF800_0004, HandleKind::MUTANT)
@@ -254,7 +327,7 @@ mod tests {
     #[test]
     fn a_stack_reads_back_and_is_cut() {
         let entry = HandleAuditEntry::new(0, 0, 0, "host", 0);
-        let head = Record::new(Operation::Create, Label::OVERFLOW, 0, entry, 0);
+        let head = Record::new(&Unstamped::new(Operation::Create, 0, 0, &entry), entry.source.mark(), 0);
         for length in [0, 1, 4, 5, 31, 32, 40] {
             let frames: Vec<_> = (0..length).map(|n| Frame { frame: n, lr: !n }).collect();
             let slots = create_slots(head, &frames);

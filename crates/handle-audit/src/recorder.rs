@@ -1,14 +1,14 @@
 //! The producer end: what a guest export calls.
 //!
-//! The path of a record, once the audit is on and there is room: one load and a branch for the switch, the room in
-//! two fields of this recorder, the stripe's cells, five words into the slot, two stores to publish. Everything
-//! else is out of line.
+//! The path of a record, once the audit is on and there is room: the switch, the label's id, the room as one field of
+//! the ring's end, the stripe's cells, five words into the slot, one store to publish. Everything else is out of
+//! line.
 
 use crate::entry::{Frame, HandleAuditEntry, HandleKind};
 use crate::label::Label;
 use crate::lane::Lane;
 use crate::operation::Operation;
-use crate::record::{self, Record};
+use crate::record::{self, Kind, Record, Unstamped};
 use crate::shared::{FocusLink, Seat, Shared};
 use crate::shim::{Arc, Ordering};
 use crate::stamp::CELLS;
@@ -17,7 +17,7 @@ use crate::stamp::CELLS;
 pub(crate) mod steps;
 
 /// No kind: only creates carry one.
-const NO_KIND: Label = Label::OVERFLOW;
+const NO_KIND: Kind = 0;
 
 /// The one producer of one ring, for the OS thread that runs a hardware thread.
 ///
@@ -55,7 +55,7 @@ macro_rules! record_operations {
         $(#[$doc])*
         #[inline]
         pub fn $name(&mut self, handle: u32, entry: HandleAuditEntry) {
-            self.record(Operation::$operation, NO_KIND, handle, entry);
+            self.record(Operation::$operation, || NO_KIND, handle, &entry);
         }
     )*};
 }
@@ -96,7 +96,7 @@ impl Recorder {
     /// The handle was created: a new generation of it begins.
     #[inline]
     pub fn record_create(&mut self, handle: u32, kind: HandleKind, entry: HandleAuditEntry) {
-        self.record(Operation::Create, kind.label(), handle, entry);
+        self.record(Operation::Create, || kind.label().id(), handle, &entry);
     }
 
     /// The same, with the creator's stack: index 0 the live frame `(r1, lr)`, then the back-chain. Beyond
@@ -112,11 +112,13 @@ impl Recorder {
         if !self.is_enabled() {
             return;
         }
+        let call = Unstamped::new(Operation::Create, kind.label().id(), handle, &entry);
         let slots = 1 + record::stack_slots(frames.len());
         if self.producer.room() < slots {
             self.look_again();
             if self.producer.room() < slots {
-                if self.record_slowly(Operation::Create, kind.label(), handle, entry) {
+                let [what, cycle, thread, aux] = call.words();
+                if self.record_slowly(entry.source, what, cycle, thread, aux) {
                     let ledger = &self.shared.places[self.ring].ledger;
                     ledger.stack_dropped();
                     self.producer.note(ledger);
@@ -124,8 +126,8 @@ impl Recorder {
                 return;
             }
         }
-        let stamp = self.next_stamp(handle);
-        let head = Record::new(Operation::Create, kind.label(), handle, entry, stamp);
+        let source = entry.source.mark();
+        let head = Record::new(&call, source, self.next_stamp(handle));
         let fits = self.producer.push_all(record::create_slots(head, frames).as_slice());
         debug_assert!(fits);
         self.keep_looking_if_needed();
@@ -170,43 +172,57 @@ impl Recorder {
         kind: HandleKind,
         entry: HandleAuditEntry,
     ) {
-        let kind = if operation == Operation::Create { kind.label() } else { NO_KIND };
-        self.record(operation, kind, handle, entry);
+        let kind = || if operation == Operation::Create { kind.label().id() } else { NO_KIND };
+        self.record(operation, kind, handle, &entry);
     }
 
     #[inline(always)]
-    fn record(&mut self, operation: Operation, kind: Label, handle: u32, entry: HandleAuditEntry) {
-        if !self.is_enabled() {
-            return;
-        }
-        let keep = if operation == Operation::Create { 0 } else { self.reserve };
-        let (stamps, cell) = (&self.shared.stamps, self.ring);
-        let make = || Record::new(operation, kind, handle, entry, stamps.next(handle, cell));
-        if !self.producer.push_with(keep, make) {
-            self.record_slowly(operation, kind, handle, entry);
-        }
-    }
-
-    /// The path when no room is known, and of every record in capture mode: looks at the drain's progress, sends the open gap, records or rejects.
-    /// Says whether it recorded.
-    #[cold]
-    #[inline(never)]
-    fn record_slowly(
+    fn record(
         &mut self,
         operation: Operation,
-        kind: Label,
+        kind: impl FnOnce() -> Kind,
         handle: u32,
-        entry: HandleAuditEntry,
-    ) -> bool {
+        entry: &HandleAuditEntry,
+    ) {
+        let shared = &*self.shared;
+        if !shared.on.load(Ordering::Relaxed) {
+            return;
+        }
+        let call = Unstamped::new(operation, kind(), handle, entry);
+        let source = entry.source.known_mark();
+        if source != 0 {
+            let cell = self.ring;
+            let make = || Record::new(&call, source, shared.stamps.next(handle, cell));
+            let fits = match operation {
+                Operation::Create => self.producer.push_create_with(make),
+                _ => self.producer.push_with(make),
+            };
+            if fits {
+                return;
+            }
+        }
+        let [what, cycle, thread, aux] = call.words();
+        self.record_slowly(entry.source, what, cycle, thread, aux);
+    }
+
+    /// The path of a call site's first record, when no room is known, and of every record in capture mode: interns
+    /// the label, looks at the drain's progress, sends the open gap, records or rejects. Says whether it recorded.
+    ///
+    /// Its arguments are those of a [`Unstamped`], in registers: the hot path then needs no stack, and ends in a jump.
+    #[cold]
+    #[inline(never)]
+    fn record_slowly(&mut self, source: Label, what: u64, cycle: u64, thread: u64, aux: u64) -> bool {
+        let call = Unstamped::from_words([what, cycle, thread, aux]);
+        let source = source.mark();
         self.look_again();
-        let keep = if operation == Operation::Create { 0 } else { self.reserve };
+        let keep = if call.operation() == Operation::Create { 0 } else { self.reserve };
         let fits = self.producer.room() > keep;
         if fits {
-            let stamp = self.next_stamp(handle);
-            self.producer.push_all(&[Record::new(operation, kind, handle, entry, stamp)]);
+            let record = Record::new(&call, source, self.next_stamp(call.handle()));
+            self.producer.push_all(&[record]);
         } else {
             let ledger = &self.shared.places[self.ring].ledger;
-            ledger.reject(&mut self.gap, operation, entry.cycle);
+            ledger.reject(&mut self.gap, call.operation(), call.cycle());
             self.producer.note(ledger);
         }
         self.keep_looking_if_needed();
@@ -251,6 +267,7 @@ impl Recorder {
         if let Some(Seat { producer, gap }) = self.shared.places[self.ring].take() {
             self.reserve = producer.capacity() / 8;
             self.producer = producer;
+            self.producer.set_reserve(self.reserve);
             self.gap = gap;
             self.attached = true;
             self.producer.refresh();

@@ -12,7 +12,7 @@ use crate::losses::{Gap, Losses, add_gap};
 use crate::map::TrailMap;
 use crate::merge::{Limits, Merge, Taken};
 use crate::operation::{Operation, OperationCounts};
-use crate::record::{self, Record, Slot};
+use crate::record::{self, Record, Slot, Unstamped};
 use crate::shim::{Arc, Ordering};
 use crate::snapshot::{Coverage, Snapshot};
 
@@ -97,8 +97,9 @@ fn read_stack(operation: Operation, rest: impl Iterator<Item = Record>) -> (Vec<
 
 impl CapturedRecord {
     fn take(&self) -> Taken {
+        let call = Unstamped::new(self.operation, self.kind.label().id(), self.handle, &self.entry);
         Taken {
-            record: Record::new(self.operation, self.kind.label(), self.handle, self.entry, self.stamp),
+            record: Record::new(&call, self.entry.source.mark(), self.stamp),
             ring: self.ring,
             position: self.position,
             stack: self.stack.as_slice().into(),
@@ -173,7 +174,7 @@ impl Replay {
     /// Folds the next record of the order that counts. One of a ring that there is not is left out.
     pub fn fold(&mut self, record: &CapturedRecord) {
         if usize::from(record.ring) < self.fold.map.folded.len() {
-            self.fold.fold(&record.take(), record.operation);
+            self.fold.fold(&record.take());
             self.folded += 1;
         }
     }

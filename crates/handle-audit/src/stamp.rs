@@ -38,17 +38,27 @@ struct Stripe {
 #[cfg(not(loom))]
 const _: () = assert!(size_of::<Stripe>() == 64);
 
-/// The table of stripes.
+/// What a cell holds before the first record: the bits of 1.0. From here on, 2^62 stamps are the bits of ordinary
+/// positive numbers, which compare as their bits do.
+pub(crate) const FIRST: u64 = 1f64.to_bits();
+
+/// The larger of two stamps. Processors have one instruction for the larger of two floating-point numbers and need
+/// two for integers, of which there are seven to a record.
+#[inline(always)]
+fn larger(one: f64, other: f64) -> f64 {
+    if one > other { one } else { other }
+}
+
+/// The table of stripes. It lies within what recorders share, so that its address needs no load.
 #[derive(Debug)]
 pub(crate) struct Stamps {
-    stripes: Box<[Stripe; STRIPES]>,
+    stripes: [Stripe; STRIPES],
 }
 
 impl Stamps {
     pub(crate) fn new() -> Self {
-        let stripe = || Stripe { cells: std::array::from_fn(|_| AtomicU64::new(0)) };
-        let stripes: Box<[Stripe]> = (0..STRIPES).map(|_| stripe()).collect();
-        Self { stripes: stripes.try_into().expect("as many stripes as were made") }
+        let stripe = || Stripe { cells: std::array::from_fn(|_| AtomicU64::new(FIRST)) };
+        Self { stripes: std::array::from_fn(|_| stripe()) }
     }
 
     /// Takes the next stamp for a record on `handle` by the recorder of `cell`.
@@ -62,11 +72,9 @@ impl Stamps {
     /// One more than the largest number on the handle's stripe.
     #[inline(always)]
     pub(crate) fn choose(&self, handle: u32) -> u64 {
-        let mut seen = 0;
-        for cell in &self.stripes[stripe_of(handle)].cells {
-            seen = seen.max(cell.load(Ordering::Relaxed));
-        }
-        seen + 1
+        let cells = &self.stripes[stripe_of(handle)].cells;
+        let seen = |cell: usize| f64::from_bits(cells[cell].load(Ordering::Relaxed));
+        (1..CELLS).fold(seen(0), |largest, cell| larger(largest, seen(cell))).to_bits() + 1
     }
 
     /// Shows a stamp to the other recorders.
@@ -98,11 +106,20 @@ mod tests {
     #[test]
     fn a_stamp_exceeds_every_stamp_seen_on_its_stripe() {
         let stamps = Stamps::new();
-        assert_eq!(
-            (stamps.next(4, 0), stamps.next(4, 1), stamps.next(4, 7), stamps.next(4, 0)),
-            (1, 2, 3, 4)
-        );
-        assert_eq!(stamps.next(8, 0), 1, "another stripe counts for itself");
-        assert_eq!((stamps.next_shared(12), stamps.next_shared(12)), (1, 2));
+        assert_eq!([0, 1, 7, 0].map(|cell| stamps.next(4, cell) - FIRST), [1, 2, 3, 4]);
+        assert_eq!(stamps.next(8, 0), FIRST + 1, "another stripe counts for itself");
+        assert_eq!([12, 12].map(|handle| stamps.next_shared(handle) - FIRST), [1, 2]);
+    }
+
+    #[test]
+    fn the_larger_stamp_is_found_up_to_the_last_one() {
+        let last = f64::MAX.to_bits();
+        assert!(last - FIRST > 1 << 61);
+        for stamp in [FIRST, FIRST + 1, FIRST + (1 << 52) - 1, FIRST + (1 << 52), 1 << 62, last - 1] {
+            for (one, other) in [(stamp, stamp + 1), (stamp + 1, stamp), (stamp, stamp)] {
+                let found = larger(f64::from_bits(one), f64::from_bits(other)).to_bits();
+                assert_eq!(found, one.max(other));
+            }
+        }
     }
 }

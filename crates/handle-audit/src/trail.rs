@@ -232,6 +232,6 @@ pub struct ThreadTrail {
     pub tid: u32,
     /// How many records it made.
     pub total: u64,
-    /// The newest [`AUDIT_RING_CAPACITY`], ordered by (cycle, position in the ring).
+    /// The newest [`AUDIT_RING_CAPACITY`], ordered by (cycle, position in the ring, ring).
     pub last: VecDeque<ThreadRecord>,
 }

@@ -25,8 +25,10 @@ struct Ring<T> {
     /// Position of the oldest record not yet released. Written by the consumer (Release), read by the producer
     /// (Acquire).
     head: CachePadded<AtomicU64>,
-    /// Length is a power of two.
+    /// A power of two of them, or none.
     slots: Box<[Slot<T>]>,
+    /// One less than their number.
+    mask: usize,
 }
 
 // SAFETY: the slots are the only part that is not `Sync` by itself. A slot is written only by the producer while
@@ -40,11 +42,28 @@ unsafe impl<T: Send> Sync for Ring<T> {}
 unsafe impl<T: Send> Send for Ring<T> {}
 
 impl<T> Ring<T> {
+    fn new(capacity: usize, position: u64) -> Self {
+        assert!(capacity == 0 || capacity.is_power_of_two());
+        Self {
+            tail: CachePadded::new(AtomicU64::new(position)),
+            head: CachePadded::new(AtomicU64::new(position)),
+            slots: (0..capacity).map(|_| UnsafeCell::new(MaybeUninit::uninit())).collect(),
+            mask: capacity.wrapping_sub(1),
+        }
+    }
+
+    /// The slot of a position.
+    ///
+    /// # Safety
+    ///
+    /// The ring has slots. Whoever has seen room in it, or a published record, knows that.
     #[inline(always)]
-    fn slot(&self, position: u64) -> &Slot<T> {
-        // The length is a power of two, so the mask keeps the index in bounds; the compiler cannot know it and
-        // keeps its check, which is one predictable branch of two instructions.
-        &self.slots[(position as usize) & (self.slots.len() - 1)]
+    unsafe fn slot(&self, position: u64) -> &Slot<T> {
+        let index = position as usize & self.mask;
+        debug_assert!(index < self.slots.len());
+        // SAFETY: there are slots, by this function's contract. Their number is a power of two and the mask one less
+        // (`new` sees to both and nothing changes either), so the masked index is below that number.
+        unsafe { self.slots.get_unchecked(index) }
     }
 }
 
@@ -65,18 +84,9 @@ pub fn ring<T: Copy + Send>(capacity: usize) -> (Producer<T>, Consumer<T>) {
 pub fn ring_from<T: Copy + Send>(capacity: usize, position: u64) -> (Producer<T>, Consumer<T>) {
     assert!(capacity > 0, "a ring needs room for at least one record");
     let capacity = capacity.next_power_of_two();
-    let slots = (0..capacity).map(|_| UnsafeCell::new(MaybeUninit::uninit())).collect();
-    let ring = Arc::new(Ring {
-        tail: CachePadded::new(AtomicU64::new(position)),
-        head: CachePadded::new(AtomicU64::new(position)),
-        slots,
-    });
-    let producer = Producer {
-        tail: position,
-        limit: position.wrapping_add(capacity as u64),
-        ring: ring.clone(),
-        not_sync: PhantomData,
-    };
+    let ring = Arc::new(Ring::new(capacity, position));
+    let limit = position.wrapping_add(capacity as u64);
+    let producer = Producer { limit, stop: limit, reserve: 0, ring: ring.clone(), not_sync: PhantomData };
     let consumer = Consumer { head: position, seen: position, ring, not_sync: PhantomData };
     (producer, consumer)
 }
@@ -94,12 +104,17 @@ impl<T> fmt::Display for Full<T> {
 impl<T: fmt::Debug> std::error::Error for Full<T> {}
 
 /// The end that pushes. `Send`, neither `Sync` nor `Clone`.
+///
+/// Its tail stands in the ring only: this end alone stores it, so its own loads see the newest value. In positions,
+/// `tail <= stop <= limit`.
 pub struct Producer<T> {
     ring: Arc<Ring<T>>,
-    /// What the shared `tail` holds; only this end stores it.
-    tail: u64,
+    /// Where everyday records stop: the limit without the reserve, but never behind the tail.
+    stop: u64,
     /// The last `head` seen, plus the capacity: pushing may go on up to here without a look at the consumer.
     limit: u64,
+    /// Slots that everyday records leave free.
+    reserve: u64,
     /// One thread at a time: `Send`, not `Sync`.
     not_sync: PhantomData<Cell<()>>,
 }
@@ -108,12 +123,7 @@ impl<T: Copy + Send> Producer<T> {
     /// The end of a ring without slots: always full. It stands in for a producer that is still to come.
     #[must_use]
     pub fn detached() -> Self {
-        let ring = Arc::new(Ring {
-            tail: CachePadded::new(AtomicU64::new(0)),
-            head: CachePadded::new(AtomicU64::new(0)),
-            slots: Box::default(),
-        });
-        Self { tail: 0, limit: 0, ring, not_sync: PhantomData }
+        Self { ring: Arc::new(Ring::new(0, 0)), stop: 0, limit: 0, reserve: 0, not_sync: PhantomData }
     }
 
     /// Records the ring can hold.
@@ -124,94 +134,136 @@ impl<T: Copy + Send> Producer<T> {
 
     /// Position of the next record.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn position(&self) -> u64 {
-        self.tail
+        self.ring.tail.load(Ordering::Relaxed)
     }
 
     /// Free slots as last seen; there may be more by now.
     #[must_use]
-    #[inline(always)]
+    #[inline]
     pub fn room(&self) -> u64 {
-        self.limit.wrapping_sub(self.tail)
+        self.limit.wrapping_sub(self.position())
+    }
+
+    /// Keeps the last `slots` free slots for [`push_reserved_with`](Self::push_reserved_with) and
+    /// [`push_all`](Self::push_all).
+    pub fn set_reserve(&mut self, slots: u64) {
+        self.reserve = slots;
+        self.aim();
     }
 
     /// Looks at the consumer's progress and returns the free slots.
     #[inline]
     pub fn refresh(&mut self) -> u64 {
         self.limit = self.ring.head.load(Ordering::Acquire).wrapping_add(self.capacity());
+        self.aim();
         self.room()
     }
 
     /// Forgets the room that was seen, so that nothing can be pushed before the next [`refresh`](Self::refresh).
     pub fn forget_room(&mut self) {
-        self.limit = self.tail;
+        self.limit = self.position();
+        self.stop = self.limit;
     }
 
-    /// Pushes one record.
+    /// Sets where everyday records stop.
+    fn aim(&mut self) {
+        self.stop = self.position().wrapping_add(self.room().saturating_sub(self.reserve));
+    }
+
+    /// Pushes one record, looking at the consumer if no room is known.
     ///
     /// # Errors
     ///
-    /// [`Full`] with the record, if there is no free slot.
+    /// [`Full`] with the record, if there is no free slot beyond the reserve.
     #[inline]
     pub fn push(&mut self, record: T) -> Result<(), Full<T>> {
-        if self.room() == 0 && self.refresh() == 0 {
-            return Err(Full(record));
+        if self.push_with(|| record) {
+            return Ok(());
         }
-        self.push_with(0, || record);
-        Ok(())
+        self.refresh();
+        if self.push_with(|| record) { Ok(()) } else { Err(Full(record)) }
     }
 
-    /// If more than `keep` slots are free *as last seen*, pushes the record that `make` returns and says `true`.
+    /// If there is room beyond the reserve *as last seen*, pushes the record that `make` returns and says `true`.
     /// Otherwise `make` is not called. The recording path: no look at the consumer's cache line.
     #[inline(always)]
-    pub fn push_with(&mut self, keep: u64, make: impl FnOnce() -> T) -> bool {
-        if self.room() <= keep {
+    pub fn push_with(&mut self, make: impl FnOnce() -> T) -> bool {
+        let tail = self.position();
+        if tail == self.stop {
             return false;
         }
         let record = make();
-        self.write(0, record);
-        self.publish(1);
+        // SAFETY: `tail <= stop <= limit` and `tail != stop`, so there is a free slot at `tail`.
+        unsafe { self.write(tail, record) };
+        self.ring.tail.store(tail.wrapping_add(1), Ordering::Release);
         true
     }
 
-    /// Publishes all of `records` with one store, or none of them if they do not fit as last seen.
+    /// The same for a record that may use the reserve.
+    #[inline(always)]
+    pub fn push_reserved_with(&mut self, make: impl FnOnce() -> T) -> bool {
+        let tail = self.position();
+        if tail == self.limit {
+            return false;
+        }
+        let record = make();
+        // SAFETY: `tail <= limit` and `tail != limit`, so there is a free slot at `tail`.
+        unsafe { self.write(tail, record) };
+        self.publish(tail, 1);
+        true
+    }
+
+    /// Publishes all of `records` with one store, or none of them if they do not fit as last seen. They may use the
+    /// reserve.
     pub fn push_all(&mut self, records: &[T]) -> bool {
-        let count = records.len() as u64;
-        if self.room() < count {
+        let (tail, count) = (self.position(), records.len() as u64);
+        if self.limit.wrapping_sub(tail) < count {
             return false;
         }
         for (offset, record) in (0..).zip(records) {
-            self.write(offset, *record);
+            // SAFETY: `offset < count`, and at least `count` slots are free.
+            unsafe { self.write(tail.wrapping_add(offset), *record) };
         }
-        self.publish(count);
+        self.publish(tail, count);
         true
     }
 
-    /// Writes a record `offset` slots past the tail. Callers have seen more than `offset` free slots.
+    /// Writes a record.
+    ///
+    /// # Safety
+    ///
+    /// `position` is one of `[tail, limit)`.
     #[inline(always)]
-    fn write(&mut self, offset: u64, record: T) {
-        debug_assert!(offset < self.room());
-        self.ring.slot(self.tail.wrapping_add(offset)).with_mut(|slot| {
-            // SAFETY: `tail + offset < limit`, which the callers checked, so the slot lies outside `[head, tail)`:
-            // the consumer does not touch it. `limit` comes from an Acquire load of `head`, so the consumer's last
-            // read of this slot happened before. `&mut self` excludes another write.
+    unsafe fn write(&mut self, position: u64, record: T) {
+        debug_assert!(position.wrapping_sub(self.position()) < self.room());
+        // SAFETY: a ring without slots has a limit that never leaves its tail, so by the contract this one has some.
+        let slot = unsafe { self.ring.slot(position) };
+        slot.with_mut(|slot| {
+            // SAFETY: the slot lies outside `[head, tail)` by the contract: the consumer does not touch it. `limit`
+            // comes from an Acquire load of `head`, so the consumer's last read of this slot happened before.
+            // `&mut self` excludes another write.
             unsafe { slot.write(MaybeUninit::new(record)) }
         });
     }
 
-    /// Hands the next `count` written slots to the consumer.
+    /// Hands the `count` written slots from `tail` on to the consumer. The reserve may be among them, so everyday
+    /// records may have to stop further on.
     #[inline(always)]
-    fn publish(&mut self, count: u64) {
-        self.tail = self.tail.wrapping_add(count);
-        self.ring.tail.store(self.tail, Ordering::Release);
+    fn publish(&mut self, tail: u64, count: u64) {
+        let end = tail.wrapping_add(count);
+        if self.stop.wrapping_sub(tail) < count {
+            self.stop = end;
+        }
+        self.ring.tail.store(end, Ordering::Release);
     }
 }
 
 impl<T> fmt::Debug for Producer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Producer")
-            .field("tail", &self.tail)
+            .field("stop", &self.stop)
             .field("limit", &self.limit)
             .finish_non_exhaustive()
     }
@@ -270,7 +322,9 @@ impl<T: Copy + Send> Consumer<T> {
             self.head,
             self.seen
         );
-        self.ring.slot(position).with(|slot| {
+        // SAFETY: a record was published, so there are slots.
+        let slot = unsafe { self.ring.slot(position) };
+        slot.with(|slot| {
             // SAFETY: `head <= position < seen`, just checked. The producer wrote the slot before its Release
             // store of a tail beyond `position`, which `look` read with Acquire, so the slot is initialised and
             // the write happened before. The producer does not write it again until this end releases it, and

@@ -53,7 +53,7 @@ fn a_slot_is_not_written_while_it_is_read() {
         producer.push(1_u64).unwrap();
         let pushing = thread::spawn(move || {
             producer.refresh();
-            producer.push_with(0, || 2)
+            producer.push_with(|| 2)
         });
         assert_eq!(consumer.pop(), Some(1));
         let pushed = pushing.join().unwrap();

@@ -41,7 +41,7 @@ impl Drain {
 
     fn fold_in_order(&mut self, order: Vec<Taken>, fill: u64) -> Pass {
         self.seam.folding(&order);
-        self.fold.fold_all(&order);
+        self.fold.fold_trails(&order);
         Pass { folded: order.len(), fill }
     }
 }

@@ -4,7 +4,7 @@ use super::body::MAX_BODY;
 use super::packed::{self, Packed};
 use super::slab::{CHUNK, Entry, Line, Word, get, high, low, pair, set, set_high, set_low};
 use super::{
-    FIRST_OTHER, LISTS, OTHERS, SIGNALS, TrailId, TrailStore, TrailWriter, WAITS, WAKES, head, lock, more,
+    FIRST_OTHER, Head, LISTS, OTHERS, SIGNALS, TrailStore, TrailWriter, WAITS, WAKES, head, lock, more,
     set_top,
 };
 use crate::operation::Operation;
@@ -55,14 +55,14 @@ impl TrailStore {
     /// Touches what the next append to a trail will write, so that it is in the cache by then. Returns something that
     /// depends on it.
     #[inline(always)]
-    pub(crate) fn touch_head(&self, id: TrailId) -> u64 {
-        get(&self.heads.at(id).0[head::VERSION])
+    pub(crate) fn touch_head(&self, head: &Head) -> u64 {
+        get(&head.0[head::VERSION])
     }
 
     /// The same for the body of the list.
     #[inline(always)]
-    pub(crate) fn touch_body(&self, id: TrailId, operation: Operation) -> u64 {
-        let (head, list) = (self.heads.at(id), list_of(operation));
+    pub(crate) fn touch_body(&self, head: &Head, operation: Operation) -> u64 {
+        let list = list_of(operation);
         let total = self.total(head, list);
         let grown = kept(total);
         if grown.is_multiple_of(CHUNK) && grown < MAX_KEPT {
@@ -76,8 +76,7 @@ impl TrailStore {
 impl TrailWriter {
     /// Appends to the lists of a trail, and to what follows from them: open waits, names, the closer.
     #[inline]
-    pub(crate) fn append(&mut self, store: &TrailStore, id: TrailId, entry: &Appended) {
-        let head = store.heads.at(id);
+    pub(crate) fn append(&mut self, store: &TrailStore, head: &Head, entry: &Appended) {
         lock::change(&head.0[head::VERSION], || {
             let totals: [u64; LISTS] = std::array::from_fn(|list| store.total(head, list));
             // The create is number 0.

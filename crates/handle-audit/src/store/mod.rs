@@ -96,7 +96,9 @@ const OTHER_OPERATIONS: usize = crate::operation::Operation::COUNT + 1 - FIRST_O
 /// A total leaves the highest byte of its word to others. No run is long enough to need it.
 const TOTAL: u64 = (1 << 56) - 1;
 
-type Head = Line;
+/// The head of a trail: what the fold writes first, and where everything else of it is found.
+pub(crate) type Head = Line;
+
 type Born = Plain<{ born::WORDS }>;
 type More = Plain<{ more::WORDS }>;
 type Past = Plain<{ past::WORDS }>;
@@ -135,6 +137,13 @@ impl TrailStore {
         self.index.find(handle)
     }
 
+    /// The head of a trail.
+    #[inline(always)]
+    pub(crate) fn head(&self, id: TrailId) -> &Head {
+        self.heads.at(id)
+    }
+
+    #[inline(always)]
     fn body(&self, head: &Head, list: usize) -> u32 {
         let word = get(&head.0[head::BODIES + list / 2]);
         if list.is_multiple_of(2) { low(word) } else { high(word) }

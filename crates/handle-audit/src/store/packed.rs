@@ -3,6 +3,7 @@
 use super::slab::{Entry, get, high, low, pair, set};
 use crate::entry::{HandleAuditEntry, HandleKind};
 use crate::label::Label;
+use crate::merge::Taken;
 use crate::operation::Operation;
 use crate::trail::TrailEntry;
 
@@ -26,8 +27,21 @@ pub(crate) struct Packed {
 }
 
 impl Packed {
+    /// The entry of a record on its way through the fold.
     #[inline(always)]
-    pub(crate) fn new(operation: Operation, ring: u8, entry: &HandleAuditEntry) -> Self {
+    pub(crate) fn of(taken: &Taken, operation: Operation) -> Self {
+        let head = &taken.record;
+        Self {
+            cycle: head.cycle(),
+            thread: pair(head.tid(), head.lr()),
+            aux: head.aux(),
+            rest: operation as u64
+                | u64::from(taken.ring) << RING_SHIFT
+                | u64::from(head.source_id()) << SOURCE_SHIFT,
+        }
+    }
+
+    fn new(operation: Operation, ring: u8, entry: &HandleAuditEntry) -> Self {
         Self {
             cycle: entry.cycle,
             thread: pair(entry.tid, entry.lr),

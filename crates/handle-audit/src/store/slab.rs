@@ -1,11 +1,11 @@
 //! Memory that grows and never moves: segments of blocks of words, found by number.
 //!
-//! A segment is a 32nd of what there is when it is made, so that growth wastes little and copies nothing. It comes
-//! zeroed from the allocator, which has such pages ready: making one does not touch it.
+//! A segment has 1024 blocks, so that growth wastes little and copies nothing. It comes zeroed from the allocator,
+//! which has such pages ready: making one does not touch it.
 
 use std::ops::Deref;
 
-use once_cell::sync::OnceCell;
+use once_cell::race::OnceBox;
 use zerocopy::FromZeros;
 
 use std::sync::atomic::Ordering;
@@ -89,37 +89,51 @@ impl<const N: usize> Deref for Plain<N> {
     }
 }
 
-const FIRST_BITS: u32 = 8;
-const STEP_BITS: u32 = 5;
+const SEGMENT_BITS: u32 = 10;
+const DIRECTORY_BITS: u32 = 11;
 
-/// Segments from one doubling to the next.
-const STEPS: usize = 1 << STEP_BITS;
+/// Blocks in a segment.
+const SEGMENT: usize = 1 << SEGMENT_BITS;
 
-/// As many as a `u32` can number.
-const SEGMENTS: usize = (32 - FIRST_BITS as usize + 1) * STEPS;
+/// Segments in a directory, and directories in a slab: together they number all blocks that a `u32` can.
+const DIRECTORY: usize = 1 << DIRECTORY_BITS;
 
-/// Blocks by number. A segment is a 32nd of what there is when it is made.
+const _: () = assert!(SEGMENT_BITS + 2 * DIRECTORY_BITS == u32::BITS);
+
+type Segment<B> = OnceBox<[B; SEGMENT]>;
+
+type Directory<B> = OnceBox<[Segment<B>; DIRECTORY]>;
+
+/// Blocks by number: directories of segments, so that a look-up takes shifts, masks and loads, and no bound needs a
+/// check.
 #[derive(Debug)]
 pub(super) struct Slab<B> {
-    /// Set by the writer (Release), read by all (Acquire).
-    segments: Box<[OnceCell<Box<[B]>>]>,
+    /// Set by the writer (Release), read by all (Acquire), as the segments are.
+    directories: Box<[Directory<B>; DIRECTORY]>,
 }
 
 impl<B> Default for Slab<B> {
     fn default() -> Self {
-        Self { segments: (0..SEGMENTS).map(|_| OnceCell::new()).collect() }
+        Self { directories: Box::new([const { OnceBox::new() }; DIRECTORY]) }
     }
 }
 
-/// Segment, place in it, and length of the segment.
+/// A directory without segments, if there is memory for it.
+fn new_directory<B>() -> Option<Box<[Segment<B>; DIRECTORY]>> {
+    let mut segments = Vec::new();
+    segments.try_reserve_exact(DIRECTORY).ok()?;
+    segments.extend((0..DIRECTORY).map(|_| OnceBox::new()));
+    segments.into_boxed_slice().try_into().ok()
+}
+
+/// Directory, segment in it, block in that.
 #[inline(always)]
 const fn place(id: u32) -> (usize, usize, usize) {
-    let number = id as u64 + (1 << FIRST_BITS);
-    let exponent = number.ilog2();
-    let shift = exponent - STEP_BITS;
-    let step = (number >> shift) as usize & (STEPS - 1);
-    let segment = (exponent - FIRST_BITS) as usize * STEPS + step;
-    (segment, (number & ((1 << shift) - 1)) as usize, 1 << shift)
+    (
+        (id >> (SEGMENT_BITS + DIRECTORY_BITS)) as usize,
+        (id >> SEGMENT_BITS) as usize % DIRECTORY,
+        id as usize % SEGMENT,
+    )
 }
 
 impl<B: FromZeros> Slab<B> {
@@ -136,17 +150,17 @@ impl<B: FromZeros> Slab<B> {
     /// A block, for readers: they may hold a number older or newer than what they see of the slab.
     #[inline(always)]
     pub(super) fn read(&self, id: u32) -> Option<&B> {
-        let (segment, offset, _) = place(id);
-        self.segments[segment].get()?.get(offset)
+        let (directory, segment, block) = place(id);
+        Some(&self.directories[directory].get()?[segment].get()?[block])
     }
 
     /// Makes the segment of a block if it is not there, and returns the number of its last block. `None`: there is no
     /// memory for it.
     pub(super) fn make(&self, id: u32) -> Option<u32> {
-        let (segment, offset, length) = place(id);
-        let made = || <[B]>::new_box_zeroed_with_elems(length).map_err(drop);
-        self.segments[segment].get_or_try_init(made).ok()?;
-        Some(id + (length - 1 - offset) as u32)
+        let (directory, segment, block) = place(id);
+        let directory = self.directories[directory].get_or_try_init(|| new_directory().ok_or(())).ok()?;
+        directory[segment].get_or_try_init(|| <[B; SEGMENT]>::new_box_zeroed().map_err(drop)).ok()?;
+        Some(id + (SEGMENT - 1 - block) as u32)
     }
 }
 
@@ -205,21 +219,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_follow_each_other_without_gap_or_overlap() {
-        let mut expected = (0, 0);
-        for id in 0..100_000 {
-            let (segment, offset, length) = place(id);
-            assert_eq!((segment, offset), expected, "block {id}");
-            expected = if offset + 1 == length { (segment + 1, 0) } else { (segment, offset + 1) };
-        }
-        assert!(place(u32::MAX).0 < SEGMENTS);
-    }
-
-    #[test]
-    fn a_segment_is_at_most_a_32nd_of_what_was_there() {
-        for id in [0, 256, 1000, 1 << 20, u32::MAX] {
-            let (_, offset, length) = place(id);
-            assert!(length as u64 * 32 <= u64::from(id) - offset as u64 + 256);
+    fn blocks_do_not_share_a_place() {
+        let mut expected = 0;
+        for id in (0..100_000).chain(u32::MAX - 5000..u32::MAX) {
+            let (directory, segment, block) = place(id);
+            let number = (directory * DIRECTORY + segment) * SEGMENT + block;
+            assert!(number >= expected && number == id as usize, "block {id}");
+            expected = number + 1;
         }
     }
 

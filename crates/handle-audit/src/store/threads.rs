@@ -1,4 +1,4 @@
-//! The last records of each guest thread, ordered by (cycle, position in the ring).
+//! The last records of each guest thread, ordered by (cycle, position in the ring, ring).
 //!
 //! A block for each thread: version, tid, total, how many were ever kept, and a ring of 32 records of five words.
 //! Nearly every record is the newest of its thread and goes to the end.
@@ -10,6 +10,7 @@ use super::slab::{Plain, Slab, Supply, Word, get, high, low, pair, set};
 use super::{lock, read::Changed};
 use crate::entry::HandleAuditEntry;
 use crate::label::Label;
+use crate::merge::Taken;
 use crate::operation::Operation;
 use crate::trail::{AUDIT_RING_CAPACITY, ThreadRecord, ThreadTrail};
 
@@ -58,6 +59,14 @@ fn pack(record: &ThreadRecord) -> Record {
     [entry.cycle, record.position, pair(record.handle, entry.lr), entry.aux, rest]
 }
 
+/// The same from a record on its way through the fold.
+#[inline(always)]
+fn pack_taken(taken: &Taken) -> Record {
+    let head = &taken.record;
+    let rest = head.operation() as u64 | u64::from(taken.ring) << 8 | u64::from(head.source_id()) << 16;
+    [head.cycle(), taken.position, pair(head.handle(), head.lr()), head.aux(), rest]
+}
+
 fn unpack([cycle, position, handle_and_lr, aux, rest]: Record, tid: u32) -> Option<ThreadRecord> {
     Some(ThreadRecord {
         handle: low(handle_and_lr),
@@ -80,6 +89,7 @@ fn words(block: &Block, number: u64) -> &[Word] {
     &block[begin..begin + RECORD_WORDS]
 }
 
+#[inline(always)]
 fn write(block: &Block, number: u64, record: &Record) {
     words(block, number).iter().zip(record).for_each(|(word, value)| set(word, *value));
 }
@@ -92,32 +102,46 @@ fn read(block: &Block, number: u64) -> Record {
 /// Positions may pass the wrap-around, so they compare by their distance.
 #[inline(always)]
 fn comes_before(record: &Record, block: &Block, number: u64) -> bool {
-    let other = words(block, number);
-    let cycle = get(&other[0]);
-    record[0] < cycle || record[0] == cycle && (record[1].wrapping_sub(get(&other[1])) as i64) < 0
+    let cycle = get(&words(block, number)[0]);
+    record[0] < cycle || record[0] == cycle && comes_before_at_once(record, &read(block, number))
+}
+
+/// The same for records of one cycle.
+fn comes_before_at_once(one: &Record, other: &Record) -> bool {
+    let ring = |record: &Record| record[4] >> 8 & 0xFF;
+    let distance = one[1].wrapping_sub(other[1]) as i64;
+    distance < 0 || distance == 0 && ring(one) < ring(other)
+}
+
+/// Puts a record that is not the newest where it belongs, unless it is older than all that are kept.
+#[cold]
+fn insert(block: &Block, kept: u64, record: &Record) {
+    let held = kept.min(AUDIT_RING_CAPACITY as u64);
+    let later = (0..held).take_while(|back| comes_before(record, block, kept - 1 - back)).count() as u64;
+    if later == AUDIT_RING_CAPACITY as u64 {
+        return;
+    }
+    for number in (kept - later..kept).rev() {
+        write(block, number + 1, &read(block, number));
+    }
+    write(block, kept - later, record);
+    set(&block[KEPT], kept + 1);
 }
 
 impl ThreadWriter {
     /// Adds a record to those of its thread; says `false` if there are too many threads, or too little memory, to keep this one.
     #[inline]
-    pub(crate) fn append(&mut self, store: &ThreadStore, record: &ThreadRecord) -> bool {
-        let Some(id) = self.block(store, record.ring, record.entry.tid) else { return false };
+    pub(crate) fn append(&mut self, store: &ThreadStore, taken: &Taken) -> bool {
+        let Some(id) = self.block(store, taken.ring, taken.record.tid()) else { return false };
         let block = store.blocks.at(id);
-        let record = pack(record);
+        let record = pack_taken(taken);
         lock::change(&block[VERSION], || {
             set(&block[TOTAL], get(&block[TOTAL]) + 1);
             let kept = get(&block[KEPT]);
-            let held = kept.min(AUDIT_RING_CAPACITY as u64);
-            let later =
-                (0..held).take_while(|back| comes_before(&record, block, kept - 1 - back)).count() as u64;
-            if later == AUDIT_RING_CAPACITY as u64 {
-                // Older than all that are kept.
-                return;
+            if kept > 0 && comes_before(&record, block, kept - 1) {
+                return insert(block, kept, &record);
             }
-            for number in (kept - later..kept).rev() {
-                write(block, number + 1, &read(block, number));
-            }
-            write(block, kept - later, &record);
+            write(block, kept, &record);
             set(&block[KEPT], kept + 1);
         });
         true

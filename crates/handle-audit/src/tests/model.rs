@@ -96,7 +96,7 @@ impl Model {
         leads
     }
 
-    /// The records of every guest thread, by (cycle, position): complete, oldest first. `origin` is the position at
+    /// The records of every guest thread, by (cycle, position, ring): complete, oldest first. `origin` is the position at
     /// which the rings began.
     pub(crate) fn threads(&self, origin: u64) -> BTreeMap<u32, Vec<Told>> {
         let mut threads: BTreeMap<u32, Vec<Told>> = BTreeMap::new();
@@ -104,7 +104,7 @@ impl Model {
             threads.entry(told.entry.tid).or_default().push(told.clone());
         }
         for records in threads.values_mut() {
-            records.sort_by_key(|told| (told.entry.cycle, told.position.wrapping_sub(origin)));
+            records.sort_by_key(|told| (told.entry.cycle, told.position.wrapping_sub(origin), told.ring));
         }
         threads
     }

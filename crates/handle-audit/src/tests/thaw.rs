@@ -9,7 +9,7 @@ use crate::Snapshot;
 use crate::config::AuditConfig;
 use crate::fold::Fold;
 use crate::merge::Taken;
-use crate::record::Record;
+use crate::record::{Record, Unstamped};
 use crate::recorder::steps::Call;
 
 fn freeze(fold: &Fold, like: &Snapshot) -> Snapshot {
@@ -22,9 +22,10 @@ fn freeze(fold: &Fold, like: &Snapshot) -> Snapshot {
 
 fn fold_on(fold: &mut Fold, first: u64, calls: &[Call]) {
     for (position, call) in (first..).zip(calls) {
-        let record = Record::new(call.operation, call.kind.label(), call.handle, call.entry, 0);
+        let unstamped = Unstamped::new(call.operation, call.kind.label().id(), call.handle, &call.entry);
+        let record = Record::new(&unstamped, call.entry.source.mark(), 0);
         let stack = call.frames.clone().unwrap_or_default().into();
-        fold.fold(&Taken { record, ring: 0, position, stack }, call.operation);
+        fold.fold(&Taken { record, ring: 0, position, stack });
     }
 }
 

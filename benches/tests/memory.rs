@@ -1,0 +1,19 @@
+//! Bytes per record and per handle, counted by the global allocator.
+
+use std::alloc::System;
+
+use benches::footprint::footprint;
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// One test in this file, so that nobody else allocates meanwhile.
+#[test]
+fn memory_is_within_its_bounds() {
+    let bytes = footprint(ALLOCATOR);
+    println!("{bytes:.1?}");
+    assert!((40.0..41.0).contains(&bytes.record), "{bytes:?}");
+    assert!(bytes.one_event <= 160.0, "{bytes:?}");
+    assert!(bytes.full <= 5.5 * 1024.0, "{bytes:?}");
+}
