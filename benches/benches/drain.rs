@@ -59,7 +59,7 @@ fn at_rate(rate: u64, events: &[Event]) {
         }
         let burst = Instant::now();
         for number in made..due {
-            record(&mut recorder, &events[number as usize % events.len()]);
+            record(&mut recorder, &events[number as usize % events.len()], number);
         }
         spent += burst.elapsed();
         made = due;

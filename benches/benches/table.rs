@@ -15,6 +15,7 @@ use benches::footprint::footprint;
 use benches::goals::{self, Bound, Goal};
 use benches::guests::{Audit, Guest};
 use benches::incumbent::{Bare, Incumbent, StdMutex};
+use benches::limits::Memory;
 use benches::loops::PLAIN;
 use benches::measure::{Candidate, Series, find, in_turns, median};
 use benches::pushers::{
@@ -255,14 +256,24 @@ fn fold(effort: Effort) -> Vec<Goal> {
             per_record(begin.elapsed(), batches * BATCH)
         };
         let audit = || per_record(feed.fold((batches * BATCH) as u64).0, batches * BATCH);
-        let series = in_turns(effort.turns, vec![("audit", Box::new(audit)), ("map", Box::new(map))]);
+        let mut memory = Memory::new(handles);
+        let limit = || {
+            let (time, events) = memory.walk(batches * BATCH);
+            per_record(time, events)
+        };
+        let candidates: Vec<Candidate<'_>> =
+            vec![("audit", Box::new(audit)), ("map", Box::new(map)), ("memory", Box::new(limit))];
+        let series = in_turns(effort.turns, candidates);
         let (audit, map) = (find(&series, "audit"), find(&series, "map"));
-        goals.push(Goal::of_figure(
-            format!("fold, {handles} handles"),
-            audit.median(),
-            "ns",
-            Bound::AtMost(most),
-        ));
+        goals.push(Goal {
+            against: Some(find(&series, "memory").median()),
+            ..Goal::of_figure(
+                format!("fold, {handles} handles (against: its memory alone)"),
+                audit.median(),
+                "ns",
+                Bound::AtMost(most),
+            )
+        });
         goals.push(Goal::of_ratio(
             format!("fold, {handles} handles: times faster than the incumbent map"),
             audit.median(),

@@ -10,13 +10,14 @@ use handle_audit::{AuditConfig, HandleAudit, HandleKind, Operation, Recorder, la
 use crate::pushers::TID;
 use crate::workload::{Event, handle};
 
-/// Records an event.
+/// Records an event at a cycle of its own: where events go round, time must not.
 ///
 /// # Panics
 ///
 /// If it is not one that [`crate::workload::events`] makes.
 #[inline(always)]
-pub fn record(recorder: &mut Recorder, event: &Event) {
+pub fn record(recorder: &mut Recorder, event: &Event, cycle: u64) {
+    let event = Event { cycle, ..*event };
     match event.operation {
         Operation::Signal => recorder.record_signal(event.handle, event.entry(label!("NtSetEvent"))),
         Operation::Wait => recorder.record_wait(event.handle, event.entry(label!("NtWaitForSingleObjectEx"))),
@@ -52,6 +53,7 @@ pub struct Feed {
     recorder: Recorder,
     events: Vec<Event>,
     next: usize,
+    cycle: u64,
 }
 
 impl Feed {
@@ -60,7 +62,7 @@ impl Feed {
     pub fn new(handles: u32, events: Vec<Event>) -> Self {
         let audit = Arc::new(audit_with(handles, 8, 4 * BATCH));
         let recorder = audit.claim(0).expect("nobody has it");
-        Self { audit, recorder, events, next: 0 }
+        Self { audit, recorder, events, next: 0, cycle: 0 }
     }
 
     /// The audit.
@@ -81,7 +83,8 @@ impl Feed {
             self.next = 0;
         }
         for event in &self.events[self.next..self.next + BATCH] {
-            record(&mut self.recorder, event);
+            record(&mut self.recorder, event, self.cycle);
+            self.cycle += 1;
         }
         self.next += BATCH;
         let begin = Instant::now();
@@ -133,9 +136,12 @@ pub fn sustained(handles: u32, producers: usize, events: &[Event], time: Duratio
         for ring in 0..producers {
             let mut recorder = audit.claim(ring).expect("nobody has it");
             let (stop, folded, made) = (&stop, &folded, &made);
+            // A guest thread runs on one hardware thread at a time.
+            let of_ring = |event: &Event| Event { tid: event.tid + 16 * ring as u32, ..*event };
             let own = &events[events.len() / producers * ring..][..events.len() / producers];
+            let own: Vec<Event> = own.iter().map(of_ring).collect();
             scope.spawn(move || {
-                for step in own.chunks_exact(STEP).cycle() {
+                for (step, first) in own.chunks_exact(STEP).cycle().zip((0..).step_by(STEP)) {
                     if stop.load(Ordering::Relaxed) {
                         break;
                     }
@@ -145,7 +151,7 @@ pub fn sustained(handles: u32, producers: usize, events: &[Event], time: Duratio
                     {
                         thread::yield_now();
                     }
-                    step.iter().for_each(|event| record(&mut recorder, event));
+                    step.iter().zip(first..).for_each(|(event, cycle)| record(&mut recorder, event, cycle));
                     made.fetch_add(STEP as u64, Ordering::Relaxed);
                 }
             });

@@ -13,6 +13,7 @@ pub mod footprint;
 pub mod goals;
 pub mod guests;
 pub mod incumbent;
+pub mod limits;
 pub mod loops;
 pub mod measure;
 pub mod pushers;

@@ -6,17 +6,10 @@
 use handle_audit::{AuditConfig, HandleAudit, HandleAuditEntry, HandleKind, Recorder, label};
 use std::hint::black_box;
 
-/// What a kernel knows of the guest thread that calls it.
-struct Guest {
-    tid: u32,
-    lr: u32,
-}
-
-/// A call site that records a signal. Everything but the label is known at run time only.
+/// A call site that records a signal. Everything but the label is known at run time only, and lies in registers.
 #[inline(never)]
-fn site_with_record(recorder: &mut Recorder, guest: &Guest, handle: u32, cycle: u64) {
-    let entry = HandleAuditEntry::new(cycle, guest.tid, guest.lr, label!("KeSetEvent"), cycle);
-    recorder.record_signal(handle, entry);
+fn site_with_record(recorder: &mut Recorder, tid: u32, lr: u32, handle: u32, cycle: u64) {
+    recorder.record_signal(handle, HandleAuditEntry::new(cycle, tid, lr, label!("KeSetEvent"), cycle));
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -28,9 +21,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut recorder = audit.claim(0)?;
     let created = HandleAuditEntry::new(0, 3, 0x8200_0040, label!("KeInitializeEvent"), 0);
     recorder.record_create(0x1004, HandleKind::EVENT_AUTO, created);
-    let guest = black_box(Guest { tid: 3, lr: 0x8200_0040 });
+    let (tid, lr) = black_box((3, 0x8200_0040));
     for cycle in 1..=calls {
-        site_with_record(&mut recorder, &guest, black_box(0x1004), cycle);
+        site_with_record(&mut recorder, tid, lr, black_box(0x1004), cycle);
     }
     let signals = audit.snapshot()?.trail(0x1004).map_or(0, |trail| trail.signals.total());
     assert_eq!(signals, if on { calls } else { 0 });

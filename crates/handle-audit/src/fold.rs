@@ -9,7 +9,7 @@ use crate::merge::Taken;
 use crate::operation::{Operation, OperationCounts};
 use crate::shim::{Arc, Ordering};
 use crate::snapshot::Snapshot;
-use crate::store::{Appended, Head, Packed, ThreadWriter, TrailWriter};
+use crate::store::{Appended, Head, Packed, ThreadWriter, TrailStore, TrailWriter, touch_entry, touch_head};
 use crate::trail::{EntryList, GhostTrail, Lead, TrailEntry};
 
 #[cfg(test)]
@@ -76,14 +76,7 @@ impl Fold {
             for (head, taken) in known.iter_mut().zip(batch) {
                 *head = self.trails.find(store, taken.record.handle()).map(|id| store.head(id));
             }
-            let mut touched = 0;
-            for head in known.iter().flatten() {
-                touched ^= store.touch_head(head);
-            }
-            for (head, taken) in known.iter().zip(batch) {
-                touched ^= head.map_or(0, |head| store.touch_body(head, taken.record.operation()));
-            }
-            std::hint::black_box(touched);
+            std::hint::black_box(touch(store, &known, batch));
             for (head, taken) in known.into_iter().zip(batch) {
                 // A trail may have been created earlier in the batch.
                 let head =
@@ -184,6 +177,26 @@ impl Fold {
             map.leads.insert(handle, Lead { handle, first: entry, totals });
         }
     }
+}
+
+/// Touches what the fold of a batch will write, one level of memory after the other: heads, tables of chunks, entries.
+/// Each level is a loop of little else than loads that do not wait for each other. Returns something that depends on
+/// all of them.
+#[inline(always)]
+fn touch(store: &TrailStore, known: &[Option<&Head>; BATCH], batch: &[Taken]) -> u64 {
+    let mut touched = known.iter().flatten().fold(0, |touched, head| touched ^ touch_head(head));
+    let mut entries = [None; 2 * BATCH];
+    for ((pair, head), taken) in entries.chunks_exact_mut(2).zip(known).zip(batch) {
+        if let Some(head) = head {
+            let operation = taken.record.operation();
+            pair[0] = store.next_entry(head, operation);
+            pair[1] = store.first_open_wait(head, operation);
+        }
+    }
+    for entry in entries.into_iter().flatten() {
+        touched ^= touch_entry(entry);
+    }
+    touched
 }
 
 /// The entry of a record, whose number within its generation is not known yet.

@@ -111,12 +111,13 @@ pub(crate) enum Slot {
 }
 
 impl Record {
-    /// A record.
+    /// A record, its stamp taken when all else is in place.
     #[inline(always)]
-    pub(crate) fn new(call: &Unstamped, source: Mark, stamp: u64) -> Self {
+    pub(crate) fn new(call: &Unstamped, source: Mark, stamp: impl FnOnce() -> u64) -> Self {
         let Unstamped { what, cycle, thread, aux } = *call;
         // What is constant at a call site adds up to one constant.
-        Self { stamp, meta: what.wrapping_add(source).wrapping_sub(NO_SOURCE), cycle, thread, aux }
+        let meta = what.wrapping_add(source).wrapping_sub(NO_SOURCE);
+        Self { stamp: stamp(), meta, cycle, thread, aux }
     }
 
     /// The five words, for memory that outlives the process.
@@ -315,7 +316,7 @@ mod tests {
     fn an_entry_reads_back() {
         let entry = HandleAuditEntry::new(u64::MAX, u32::MAX, 0x8200_0123, "NtSetEvent", u64::MAX - 1);
         let call = Unstamped::new(Operation::Create, HandleKind::MUTANT.label().id(), 0xF800_0004, &entry);
-        let record = Record::new(&call, entry.source.mark(), 77);
+        let record = Record::new(&call, entry.source.mark(), || 77);
         assert_eq!(
             (record.entry(), record.handle(), record.kind()),
             (entry, 0xF800_0004, HandleKind::MUTANT)
@@ -327,7 +328,7 @@ mod tests {
     #[test]
     fn a_stack_reads_back_and_is_cut() {
         let entry = HandleAuditEntry::new(0, 0, 0, "host", 0);
-        let head = Record::new(&Unstamped::new(Operation::Create, 0, 0, &entry), entry.source.mark(), 0);
+        let head = Record::new(&Unstamped::new(Operation::Create, 0, 0, &entry), entry.source.mark(), || 0);
         for length in [0, 1, 4, 5, 31, 32, 40] {
             let frames: Vec<_> = (0..length).map(|n| Frame { frame: n, lr: !n }).collect();
             let slots = create_slots(head, &frames);

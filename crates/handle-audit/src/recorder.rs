@@ -127,7 +127,7 @@ impl Recorder {
             }
         }
         let source = entry.source.mark();
-        let head = Record::new(&call, source, self.next_stamp(handle));
+        let head = Record::new(&call, source, || self.next_stamp(handle));
         let fits = self.producer.push_all(record::create_slots(head, frames).as_slice());
         debug_assert!(fits);
         self.keep_looking_if_needed();
@@ -191,8 +191,8 @@ impl Recorder {
         let call = Unstamped::new(operation, kind(), handle, entry);
         let source = entry.source.known_mark();
         if source != 0 {
-            let cell = self.ring;
-            let make = || Record::new(&call, source, shared.stamps.next(handle, cell));
+            let cell = &self.ring;
+            let make = || Record::new(&call, source, || shared.stamps.next(handle, *cell));
             let fits = match operation {
                 Operation::Create => self.producer.push_create_with(make),
                 _ => self.producer.push_with(make),
@@ -218,7 +218,7 @@ impl Recorder {
         let keep = if call.operation() == Operation::Create { 0 } else { self.reserve };
         let fits = self.producer.room() > keep;
         if fits {
-            let record = Record::new(&call, source, self.next_stamp(call.handle()));
+            let record = Record::new(&call, source, || self.next_stamp(call.handle()));
             self.producer.push_all(&[record]);
         } else {
             let ledger = &self.shared.places[self.ring].ledger;

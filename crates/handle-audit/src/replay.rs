@@ -99,7 +99,7 @@ impl CapturedRecord {
     fn take(&self) -> Taken {
         let call = Unstamped::new(self.operation, self.kind.label().id(), self.handle, &self.entry);
         Taken {
-            record: Record::new(&call, self.entry.source.mark(), self.stamp),
+            record: Record::new(&call, self.entry.source.mark(), || self.stamp),
             ring: self.ring,
             position: self.position,
             stack: self.stack.as_slice().into(),

@@ -63,7 +63,7 @@ impl Recorder {
             Step::Shown(call, stamp) => {
                 let kind = if call.operation == Operation::Create { call.kind.label().id() } else { NO_KIND };
                 let unstamped = record::Unstamped::new(call.operation, kind, call.handle, &call.entry);
-                let head = Record::new(&unstamped, call.entry.source.mark(), stamp);
+                let head = Record::new(&unstamped, call.entry.source.mark(), || stamp);
                 let frames = call.frames.unwrap_or_default();
                 assert!(self.producer.push_all(record::create_slots(head, &frames).as_slice()));
                 Step::Done

@@ -52,25 +52,34 @@ pub(crate) struct Appended {
 }
 
 impl TrailStore {
-    /// Touches what the next append to a trail will write, so that it is in the cache by then. Returns something that
-    /// depends on it.
+    /// Where the next entry of an operation will be written, unless it begins a block that is not there yet.
     #[inline(always)]
-    pub(crate) fn touch_head(&self, head: &Head) -> u64 {
-        get(&head.0[head::VERSION])
-    }
-
-    /// The same for the body of the list.
-    #[inline(always)]
-    pub(crate) fn touch_body(&self, head: &Head, operation: Operation) -> u64 {
+    pub(crate) fn next_entry(&self, head: &Head, operation: Operation) -> Option<&Entry> {
         let list = list_of(operation);
         let total = self.total(head, list);
         let grown = kept(total);
-        if grown.is_multiple_of(CHUNK) && grown < MAX_KEPT {
-            // The next entry begins a block that is not there yet.
-            return 0;
-        }
-        get(&self.bodies.entry(self.body(head, list), grown, place(total))[0])
+        let is_there = !grown.is_multiple_of(CHUNK) || grown == MAX_KEPT;
+        is_there.then(|| self.bodies.entry(self.body(head, list), grown, place(total)))
     }
+
+    /// The first open wait, which a wait or a wake looks at, if there is one.
+    #[inline(always)]
+    pub(crate) fn first_open_wait(&self, head: &Head, operation: Operation) -> Option<&Entry> {
+        let looks = matches!(operation, Operation::Wait | Operation::Wake) && self.open(head) > 0;
+        looks.then(|| self.bodies.entry(self.open_body(head), self.open_slots(head), 0))
+    }
+}
+
+/// Reads of a head what the next append to it will write, so that it is in the cache by then.
+#[inline(always)]
+pub(crate) fn touch_head(head: &Head) -> u64 {
+    get(&head.0[head::VERSION])
+}
+
+/// The same for an entry.
+#[inline(always)]
+pub(crate) fn touch_entry(entry: &Entry) -> u64 {
+    get(&entry[0])
 }
 
 impl TrailWriter {

@@ -23,7 +23,7 @@ fn freeze(fold: &Fold, like: &Snapshot) -> Snapshot {
 fn fold_on(fold: &mut Fold, first: u64, calls: &[Call]) {
     for (position, call) in (first..).zip(calls) {
         let unstamped = Unstamped::new(call.operation, call.kind.label().id(), call.handle, &call.entry);
-        let record = Record::new(&unstamped, call.entry.source.mark(), 0);
+        let record = Record::new(&unstamped, call.entry.source.mark(), || 0);
         let stack = call.frames.clone().unwrap_or_default().into();
         fold.fold(&Taken { record, ring: 0, position, stack });
     }
