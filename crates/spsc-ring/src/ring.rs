@@ -86,7 +86,14 @@ pub fn ring_from<T: Copy + Send>(capacity: usize, position: u64) -> (Producer<T>
     let capacity = capacity.next_power_of_two();
     let ring = Arc::new(Ring::new(capacity, position));
     let limit = position.wrapping_add(capacity as u64);
-    let producer = Producer { limit, stop: limit, reserve: 0, ring: ring.clone(), not_sync: PhantomData };
+    let producer = Producer {
+        tail: position,
+        limit,
+        stop: limit,
+        reserve: 0,
+        ring: ring.clone(),
+        not_sync: PhantomData,
+    };
     let consumer = Consumer { head: position, seen: position, ring, not_sync: PhantomData };
     (producer, consumer)
 }
@@ -105,10 +112,11 @@ impl<T: fmt::Debug> std::error::Error for Full<T> {}
 
 /// The end that pushes. `Send`, neither `Sync` nor `Clone`.
 ///
-/// Its tail stands in the ring only: this end alone stores it, so its own loads see the newest value. In positions,
-/// `tail <= stop <= limit`.
+/// In positions, `tail <= stop <= limit`.
 pub struct Producer<T> {
     ring: Arc<Ring<T>>,
+    /// What the shared `tail` holds; only this end stores it.
+    tail: u64,
     /// Where everyday records stop: the limit without the reserve, but never behind the tail.
     stop: u64,
     /// The last `head` seen, plus the capacity: pushing may go on up to here without a look at the consumer.
@@ -123,7 +131,14 @@ impl<T: Copy + Send> Producer<T> {
     /// The end of a ring without slots: always full. It stands in for a producer that is still to come.
     #[must_use]
     pub fn detached() -> Self {
-        Self { ring: Arc::new(Ring::new(0, 0)), stop: 0, limit: 0, reserve: 0, not_sync: PhantomData }
+        Self {
+            ring: Arc::new(Ring::new(0, 0)),
+            tail: 0,
+            stop: 0,
+            limit: 0,
+            reserve: 0,
+            not_sync: PhantomData,
+        }
     }
 
     /// Records the ring can hold.
@@ -136,7 +151,7 @@ impl<T: Copy + Send> Producer<T> {
     #[must_use]
     #[inline(always)]
     pub fn position(&self) -> u64 {
-        self.ring.tail.load(Ordering::Relaxed)
+        self.tail
     }
 
     /// Free slots as last seen; there may be more by now.
@@ -197,7 +212,8 @@ impl<T: Copy + Send> Producer<T> {
         let record = make();
         // SAFETY: `tail <= stop <= limit` and `tail != stop`, so there is a free slot at `tail`.
         unsafe { self.write(tail, record) };
-        self.ring.tail.store(tail.wrapping_add(1), Ordering::Release);
+        self.tail = tail.wrapping_add(1);
+        self.ring.tail.store(self.tail, Ordering::Release);
         true
     }
 
@@ -256,6 +272,7 @@ impl<T: Copy + Send> Producer<T> {
         if self.stop.wrapping_sub(tail) < count {
             self.stop = end;
         }
+        self.tail = end;
         self.ring.tail.store(end, Ordering::Release);
     }
 }
@@ -263,6 +280,7 @@ impl<T: Copy + Send> Producer<T> {
 impl<T> fmt::Debug for Producer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Producer")
+            .field("tail", &self.tail)
             .field("stop", &self.stop)
             .field("limit", &self.limit)
             .finish_non_exhaustive()
