@@ -89,16 +89,14 @@ impl Fold {
 
     fn has_memory_for(&mut self, batch: &[Taken]) -> bool {
         let Self { map, trails, .. } = self;
-        let mut creates =
-            batch.iter().filter(|taken| matches!(taken.record.slot(), Slot::Head(Operation::Create)));
+        let mut creates = batch.iter().filter(|taken| taken.record.operation() == Operation::Create);
         trails.ensure(&map.trails, batch.len())
             && creates.all(|taken| trails.ensure_name(&map.trails, taken.record.handle()))
     }
 
     #[cold]
     fn refuse(&mut self, taken: &Taken) {
-        let Slot::Head(operation) = taken.record.slot() else { return };
-        let (ring, cycle) = (taken.ring, taken.record.entry().cycle);
+        let (ring, operation, cycle) = (taken.ring, taken.record.operation(), taken.record.cycle());
         let gap = self.refused[usize::from(ring)].get_or_insert_with(|| Gap {
             ring,
             first_cycle: cycle,
