@@ -48,6 +48,8 @@ struct Bench {
     writer: Option<CaptureWriter>,
     path: PathBuf,
     events: Vec<Event>,
+    /// Goes on where the events go round.
+    cycle: u64,
 }
 
 impl Bench {
@@ -74,7 +76,7 @@ impl Bench {
             );
         }
         audit.flush().expect("the drain lives");
-        Self { audit, recorder, writer, path, events: events(HANDLES, Spread::Uniform, BURST) }
+        Self { audit, recorder, writer, path, events: events(HANDLES, Spread::Uniform, BURST), cycle: 0 }
     }
 
     /// Times whole bursts of records; the fold comes between them and is timed by itself.
@@ -82,7 +84,10 @@ impl Bench {
         let (mut recording, mut folding) = (Duration::ZERO, Duration::ZERO);
         for _ in 0..count {
             let begin = Instant::now();
-            self.events.iter().for_each(|event| record(&mut self.recorder, event));
+            for event in &self.events {
+                self.cycle += 1;
+                record(&mut self.recorder, event, self.cycle);
+            }
             let recorded = Instant::now();
             self.audit.flush().expect("the drain lives");
             recording += recorded - begin;
@@ -145,8 +150,9 @@ fn single_records(bench: &mut Bench, time: Duration) -> Vec<u64> {
         let end = Instant::now() + time;
         while Instant::now() < end {
             for event in &bench.events {
+                bench.cycle += 1;
                 let begin = Instant::now();
-                record(&mut bench.recorder, event);
+                record(&mut bench.recorder, event, bench.cycle);
                 times.push(begin.elapsed().as_nanos() as u64);
             }
             bench.audit.flush().expect("the drain lives");
