@@ -5,11 +5,15 @@
 //!        (libFuzzer, nightly)                            (cargo test, stable)
 //! ```
 //!
+//! One more target, `fold_order`, looks into the audit and lives among its tests.
+//!
 //! A target returns if the bytes were handled rightly and panics if not. Bytes that make no program are simply a
 //! short one: no target turns input away, so nothing in a corpus is dead weight.
 
 #![forbid(unsafe_code)]
 
+mod capture;
+mod diagnose;
 mod host;
 mod records;
 mod ring;
@@ -21,6 +25,10 @@ mod agree;
 #[path = "../../handle-audit/src/tests/model.rs"]
 mod model;
 
+// The small host that handle-capture's tests capture.
+#[path = "../../handle-capture/tests/common/mod.rs"]
+mod common;
+
 // The names under which the model knows what it compares.
 use handle_audit::{
     AUDIT_RING_CAPACITY, EntryList, FIRST_ENTRIES, Frame, HandleAuditEntry, HandleAuditTrail, HandleKind,
@@ -28,6 +36,8 @@ use handle_audit::{
     TrailEntry,
 };
 
+pub use capture::capture_read;
+pub use diagnose::diagnose_snapshot as diagnose;
 pub use host::{elf_load, interpreter};
 pub use records::record_sequences;
 pub use ring::ring_ops;
@@ -38,6 +48,8 @@ pub type Target = fn(&[u8]);
 
 /// Every target by name.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("capture_read", capture_read),
+    ("diagnose", diagnose),
     ("elf_load", elf_load),
     ("interpreter", interpreter),
     ("record_sequences", record_sequences),

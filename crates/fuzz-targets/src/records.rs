@@ -5,18 +5,20 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 use handle_audit::{
-    AuditConfig, Focus, Frame, HandleAudit, HandleAuditEntry, HandleKind, Operation, OperationCounts,
-    Recorder, label,
+    AuditConfig, ClaimError, Coverage, Focus, Frame, HandleAudit, HandleAuditEntry, HandleKind, Operation,
+    OperationCounts, Recorder, label,
 };
 
 use crate::agree::agree;
 use crate::model::{Model, Told};
 
-const RINGS: usize = 3;
-
 #[derive(Arbitrary, Debug)]
 struct Set {
+    /// One ring to nine: with nine, stamps come from shared counters.
+    rings: u8,
     capacity: u8,
+    /// Recording begins with the first enable.
+    late: bool,
     /// Records before the wrap-around at which the rings begin, if not at 0.
     before_wrap: Option<u8>,
     focus: Vec<u8>,
@@ -40,11 +42,23 @@ enum Step {
     HandOver {
         ring: u8,
     },
+    /// Drops a recorder. The ring has none until it is claimed.
+    Leave {
+        ring: u8,
+    },
+    /// Claims a ring, which may have a recorder or not exist.
+    Claim {
+        ring: u8,
+    },
+    ClaimAny,
     Pump,
     Flush,
     Focus(Vec<u8>),
     Disable,
     Enable,
+    /// A snapshot in the middle, compared with the model.
+    Look,
+    Shutdown,
 }
 
 /// Handles few enough to meet again, some of them on one stripe.
@@ -120,13 +134,19 @@ struct World {
     rooms: Vec<Room>,
     model: Model,
     enabled: bool,
+    disabled_once: bool,
+    over: bool,
+    coverage: Coverage,
+    /// Where the rings' positions began.
+    origin: u64,
     cycle: u64,
     rejected: Vec<u64>,
     stacks_dropped: u64,
 }
 
-/// Any program of records, hand-overs, passes, flushes, focus changes and switches, on tiny rings that may stand close
-/// to the wrap-around of their positions: trails, ghosts, leads, threads and accounts are those of the model.
+/// Any program of records, claims, hand-overs, passes, flushes, focus changes, switches and a shutdown, on tiny rings
+/// that may stand close to the wrap-around of their positions: trails, ghosts, leads, threads and accounts are those of
+/// the model, at the end and whenever somebody looks.
 pub fn record_sequences(data: &[u8]) {
     let mut input = Unstructured::new(data);
     let Ok(set) = Set::arbitrary(&mut input) else { return };
@@ -135,30 +155,35 @@ pub fn record_sequences(data: &[u8]) {
         let Ok(step) = Step::arbitrary(&mut input) else { break };
         world.step(step);
     }
-    world.check(set.before_wrap.map_or(0, |back| 0u64.wrapping_sub(u64::from(back))));
+    world.end();
 }
 
 impl World {
     fn new(set: &Set) -> Self {
+        let rings = 1 + usize::from(set.rings % 9);
         let capacity = 8 + usize::from(set.capacity % 57);
         let start = set.before_wrap.map_or(0, |back| 0u64.wrapping_sub(u64::from(back)));
         let config = AuditConfig::default()
-            .rings(RINGS)
+            .rings(rings)
             .ring_capacity(capacity)
             .first_position(start)
             .focus(focus(&set.focus))
-            .enabled(true)
+            .enabled(!set.late)
             .manual();
         let audit = HandleAudit::new(config).expect("the configuration is in range");
         let mut model = Model::default();
         model.set_focus(focus(&set.focus).iter().collect());
         let room = Room { capacity: capacity.next_power_of_two() as u64, used: 0, next: start, gap: None };
         Self {
-            recorders: (0..RINGS).map(|ring| audit.claim(ring).ok()).collect(),
+            recorders: (0..rings).map(|ring| audit.claim(ring).ok()).collect(),
             audit,
-            rooms: vec![room; RINGS],
+            rooms: vec![room; rings],
             model,
-            enabled: true,
+            enabled: !set.late,
+            disabled_once: false,
+            over: false,
+            coverage: Coverage::default(),
+            origin: start,
             cycle: 0,
             rejected: Vec::new(),
             stacks_dropped: 0,
@@ -166,21 +191,24 @@ impl World {
     }
 
     fn step(&mut self, step: Step) {
+        let rings = self.recorders.len();
         match step {
             Step::Record { ring, operation, handle: byte, tid, aux } => {
                 let operation = Operation::ALL[usize::from(operation) % Operation::COUNT];
-                self.record(usize::from(ring) % RINGS, operation, handle(byte), tid % 5, aux, &[]);
+                self.record(usize::from(ring) % rings, operation, handle(byte), tid % 5, aux, &[]);
             }
             Step::CreateWithStack { ring, handle: byte, frames } => {
                 let frames: Vec<_> =
                     (1..=u32::from(frames % 40)).map(|lr| Frame { frame: lr * 16, lr }).collect();
-                self.record(usize::from(ring) % RINGS, Operation::Create, handle(byte), 1, 0, &frames);
+                self.record(usize::from(ring) % rings, Operation::Create, handle(byte), 1, 0, &frames);
             }
             Step::HandOver { ring } => {
-                let ring = usize::from(ring) % RINGS;
-                self.recorders[ring] = None;
-                self.recorders[ring] = self.audit.claim(ring).ok();
+                self.recorders[usize::from(ring) % rings] = None;
+                self.claim(usize::from(ring) % rings);
             }
+            Step::Leave { ring } => self.recorders[usize::from(ring) % rings] = None,
+            Step::Claim { ring } => self.claim(usize::from(ring) % (rings + 2)),
+            Step::ClaimAny => self.claim_any(),
             Step::Pump => {
                 self.audit.pump().expect("the drain lives");
                 self.empty();
@@ -194,19 +222,67 @@ impl World {
                 self.model.set_focus(focus(&bytes).iter().collect());
                 self.empty();
             }
-            Step::Disable => {
-                self.audit.disable().expect("the drain lives");
-                if std::mem::replace(&mut self.enabled, false) {
-                    self.empty();
-                }
-            }
-            Step::Enable => {
-                self.audit.enable().expect("the drain lives");
-                if !std::mem::replace(&mut self.enabled, true) {
-                    self.empty();
-                }
+            Step::Disable => self.disable(),
+            Step::Enable => self.enable(),
+            Step::Look => self.look(),
+            Step::Shutdown => {
+                self.audit.shutdown().expect("the drain lives");
+                self.empty();
+                (self.enabled, self.over) = (false, true);
             }
         }
+    }
+
+    fn claim(&mut self, ring: usize) {
+        let rings = self.recorders.len();
+        match self.audit.claim(ring) {
+            Ok(recorder) => {
+                assert_eq!(recorder.ring(), ring);
+                let free = self.recorders[ring].replace(recorder).is_none();
+                assert!(free, "ring {ring} was given away twice");
+            }
+            Err(ClaimError::Claimed { .. }) => assert!(self.recorders[ring].is_some()),
+            Err(error) => assert_eq!((error, ring >= rings), (ClaimError::NoSuchRing { ring, rings }, true)),
+        }
+    }
+
+    fn claim_any(&mut self) {
+        let free = self.recorders.iter().position(Option::is_none);
+        match (self.audit.claim_any(), free) {
+            (Ok(recorder), Some(ring)) => {
+                assert_eq!(recorder.ring(), ring, "the first free one");
+                self.recorders[ring] = Some(recorder);
+            }
+            (result, free) => {
+                let refused = result.map(|recorder| recorder.ring());
+                assert_eq!(
+                    (refused, free),
+                    (Err(ClaimError::NoneFree { rings: self.recorders.len() }), None)
+                );
+            }
+        }
+    }
+
+    fn disable(&mut self) {
+        self.audit.disable().expect("the drain lives");
+        if std::mem::replace(&mut self.enabled, false) {
+            self.disabled_once = true;
+            self.empty();
+        }
+    }
+
+    fn enable(&mut self) {
+        self.audit.enable().expect("the drain lives");
+        if self.enabled || self.over {
+            return;
+        }
+        if self.disabled_once {
+            self.coverage.pauses += 1;
+        } else {
+            self.coverage.late_start = true;
+        }
+        self.enabled = true;
+        self.empty();
     }
 
     /// A pass took everything out of the rings.
@@ -219,7 +295,7 @@ impl World {
         let kind = HandleKind::SEMAPHORE;
         let entry =
             HandleAuditEntry::new(self.cycle, u32::from(tid), 0x8200_0000, label!("fuzz"), u64::from(aux));
-        let recorder = self.recorders[ring].as_mut().expect("the ring was free to claim");
+        let Some(recorder) = self.recorders[ring].as_mut() else { return };
         if frames.is_empty() {
             recorder.record_any(operation, handle, kind, entry);
         } else {
@@ -237,15 +313,22 @@ impl World {
         self.model.tell(Told { ring, position, operation, handle, kind, entry, frames });
     }
 
-    fn check(mut self, origin: u64) {
+    /// Everything so far is what the model says.
+    fn look(&mut self) {
         let snapshot = self.audit.snapshot().expect("the drain lives");
-        agree(&snapshot, &self.model, origin);
+        self.empty();
+        agree(&snapshot, &self.model, self.origin);
+        assert_eq!(snapshot.coverage, self.coverage);
         assert_eq!(snapshot.losses.rejected(), self.rejected.len() as u64);
         assert_eq!(snapshot.losses.recorded(), self.model.all.len() as u64);
-        assert_eq!(snapshot.losses.stacks_dropped(), self.stacks_dropped);
+        assert_eq!((snapshot.losses.stacks_dropped(), snapshot.losses.late()), (self.stacks_dropped, 0));
         for cycle in &self.rejected {
             assert!(snapshot.losses.overlaps(*cycle, *cycle), "no gap tells of the record at cycle {cycle}");
         }
+    }
+
+    fn end(mut self) {
+        self.look();
         self.recorders.clear();
         self.audit.shutdown().expect("the drain lives");
         assert_eq!(self.audit.losses().expect("the drain lives").late(), 0);

@@ -75,7 +75,7 @@ mod shim;
 mod snapshot;
 mod stamp;
 mod store;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod tests;
 mod trail;
 
@@ -102,6 +102,12 @@ pub use trail::{
     AUDIT_RING_CAPACITY, Counts, EntryList, FIRST_ENTRIES, GhostTrail, HandleAuditTrail, Lead, MAX_ALIASES,
     MAX_OPEN_WAITS, PREVIOUS_RECORDS, PreviousGeneration, ThreadRecord, ThreadTrail, TrailEntry,
 };
+
+/// The fuzz target `fold_order`, which looks into records and passes.
+#[cfg(fuzzing)]
+pub fn fold_order(data: &[u8]) {
+    tests::fold_order::fold_order(data);
+}
 
 /// The guide for authors of emulators: its code is compiled and run.
 #[cfg(doctest)]

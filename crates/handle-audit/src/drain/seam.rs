@@ -3,13 +3,13 @@
 
 use crate::focus::Focus;
 use crate::merge::Taken;
-#[cfg(any(test, feature = "observe"))]
+#[cfg(any(test, fuzzing, feature = "observe"))]
 use crate::operation::Operation;
-#[cfg(any(test, feature = "observe"))]
+#[cfg(any(test, fuzzing, feature = "observe"))]
 use crate::record::Slot;
 
 /// What a test is told. The order of the calls to `folded` and `focused` is the order that counts.
-#[cfg(any(test, feature = "observe"))]
+#[cfg(any(test, fuzzing, feature = "observe"))]
 pub(crate) trait Observer: std::fmt::Debug + Send {
     /// A ring was looked at or emptied. Producers may go on before the drain's next step.
     fn stepped(&mut self) {}
@@ -19,11 +19,11 @@ pub(crate) trait Observer: std::fmt::Debug + Send {
     fn focused(&mut self, _focus: &Focus) {}
 }
 
-#[cfg(any(test, feature = "observe"))]
+#[cfg(any(test, fuzzing, feature = "observe"))]
 #[derive(Debug)]
 pub(crate) struct Seam(pub(crate) Option<Box<dyn Observer>>);
 
-#[cfg(any(test, feature = "observe"))]
+#[cfg(any(test, fuzzing, feature = "observe"))]
 impl Seam {
     pub(crate) fn empty() -> Self {
         Self(None)
@@ -66,11 +66,11 @@ impl Observer for Box<dyn FoldObserver> {
     }
 }
 
-#[cfg(not(any(test, feature = "observe")))]
+#[cfg(not(any(test, fuzzing, feature = "observe")))]
 #[derive(Debug)]
 pub(crate) struct Seam;
 
-#[cfg(not(any(test, feature = "observe")))]
+#[cfg(not(any(test, fuzzing, feature = "observe")))]
 impl Seam {
     pub(crate) fn empty() -> Self {
         Self

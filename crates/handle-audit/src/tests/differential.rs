@@ -1,27 +1,19 @@
 //! Arbitrary records through 1 to 12 rings, in arbitrary interleavings with the drain, against the model.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::agree::agree;
-use super::model::Told;
-use super::world::{Action, Attempt, Outcome, Said, play};
+use super::checks;
+use super::world::{Action, neighbour, play};
 use crate::config::AuditConfig;
 use crate::recorder::steps::Call;
-use crate::stamp::stripe_of;
-use crate::{
-    Frame, HandleAuditEntry, HandleKind, Label, MAX_STACK_FRAMES, Operation, OperationCounts, label,
-};
+use crate::{Frame, HandleAuditEntry, HandleKind, Label, Operation, label};
 
 /// Six handles on three stripes, two to a stripe.
 static FEW_HANDLES: LazyLock<Vec<u32>> = LazyLock::new(|| {
-    let neighbour = |handle: u32| {
-        let mut others = (handle + 4..).step_by(4);
-        others.find(|other| stripe_of(*other) == stripe_of(handle)).unwrap()
-    };
     [0x1004, 0x1008, 0xF800_0000].into_iter().flat_map(|handle| [handle, neighbour(handle)]).collect()
 });
 
@@ -72,6 +64,7 @@ fn action() -> impl Strategy<Value = Action> {
         6 => (0..12_usize, call()).prop_map(|(lane, call)| Action::Whole(lane, call)),
         8 => Just(Action::Drain),
         1 => (0..12_usize).prop_map(Action::HandOver),
+        3 => (0..12_usize, 0..12_usize).prop_map(|(from, to)| Action::Message(from, to)),
         1 => vec(handle(), 0..4).prop_map(Action::Focus),
         1 => prop::bool::weighted(0.8).prop_map(Action::Switch),
         1 => Just(Action::Flush),
@@ -97,9 +90,31 @@ proptest! {
     #[test]
     fn what_is_folded_is_what_the_model_says(config in config(), script in vec(action(), 0..400)) {
         let outcome = play(&config, script);
-        every_record_is_folded_once_as_it_was_made(&outcome);
-        the_fold_extends_happened_before(&outcome);
-        recorded_and_rejected_make_attempted(&outcome);
+        checks::every_record_is_folded_once_as_it_was_made(&outcome);
+        checks::the_fold_extends_happened_before(&outcome);
+        checks::the_fold_follows_time(&outcome);
+        checks::recorded_and_rejected_make_attempted(&outcome);
+        agree(&outcome.snapshot, &outcome.model(), config.first_position);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    /// The same on the weakest memory there may be.
+    #[test]
+    fn order_holds_however_stale_the_cells_are_read(
+        config in config(),
+        script in vec(prop_oneof![
+            9 => action(),
+            2 => (0..12_usize, 0..12_usize).prop_map(|(from, to)| Action::Message(from, to)),
+            1 => (0..12_usize, 0..30_usize).prop_map(|(lane, stale)| Action::Lag(lane, stale)),
+        ], 0..400),
+    ) {
+        let outcome = play(&config, script);
+        checks::every_record_is_folded_once_as_it_was_made(&outcome);
+        checks::the_fold_extends_happened_before(&outcome);
+        checks::recorded_and_rejected_make_attempted(&outcome);
         agree(&outcome.snapshot, &outcome.model(), config.first_position);
     }
 }
@@ -123,80 +138,5 @@ proptest! {
         let outcome = play(&config, script);
         prop_assert_eq!(outcome.snapshot.losses.rejected(), 0);
         agree(&outcome.snapshot, &outcome.model(), config.first_position);
-    }
-}
-
-fn told(outcome: &Outcome) -> impl Iterator<Item = &Told> {
-    outcome.said.iter().filter_map(|said| match said {
-        Said::Record(told) => Some(told),
-        Said::Focus(_) => None,
-    })
-}
-
-fn attempt<'a>(outcome: &'a Outcome, told: &Told) -> &'a Attempt {
-    &outcome.attempts[told.entry.lr as usize]
-}
-
-fn every_record_is_folded_once_as_it_was_made(outcome: &Outcome) {
-    let (mut ids, mut positions) = (BTreeSet::new(), BTreeSet::new());
-    let mut stacks_dropped = 0;
-    for told in told(outcome) {
-        assert!(ids.insert(told.entry.lr), "folded twice: {told:?}");
-        assert!(positions.insert((told.ring, told.position)), "a position has two records: {told:?}");
-        let made = attempt(outcome, told);
-        assert_eq!(usize::from(told.ring), made.ring);
-        let call = &made.call;
-        assert_eq!((told.operation, told.handle, told.entry), (call.operation, call.handle, call.entry));
-        if told.operation == Operation::Create {
-            assert_eq!(told.kind, call.kind);
-        }
-        let mut frames = call.frames.clone().unwrap_or_default();
-        frames.truncate(MAX_STACK_FRAMES);
-        if told.frames.is_empty() && !frames.is_empty() {
-            stacks_dropped += 1;
-        } else {
-            assert_eq!(told.frames, frames);
-        }
-    }
-    assert_eq!(outcome.snapshot.losses.stacks_dropped(), stacks_dropped);
-}
-
-/// On one thread, "returned before the other began" is the strongest happened-before there can be.
-fn the_fold_extends_happened_before(outcome: &Outcome) {
-    let mut latest_start: BTreeMap<u32, u64> = BTreeMap::new();
-    for told in told(outcome) {
-        let made = attempt(outcome, told);
-        let latest = latest_start.entry(told.handle).or_default();
-        let finished = made.finished.expect("all producers rest");
-        assert!(
-            finished >= *latest,
-            "handle {:#x}: a record that ended at {finished} folded after one that began at {latest}",
-            told.handle
-        );
-        *latest = made.started.max(*latest);
-    }
-}
-
-fn recorded_and_rejected_make_attempted(outcome: &Outcome) {
-    let losses = &outcome.snapshot.losses;
-    let folded: BTreeSet<u32> = told(outcome).map(|told| told.entry.lr).collect();
-    for account in &losses.rings {
-        let here = || outcome.attempts.iter().filter(|attempt| attempt.ring == usize::from(account.ring));
-        let rejected: Vec<_> = here().filter(|attempt| !folded.contains(&attempt.call.entry.lr)).collect();
-        let counts = |attempts: &[&Attempt]| -> OperationCounts {
-            attempts.iter().map(|attempt| (attempt.call.operation, 1)).collect()
-        };
-        assert_eq!(account.rejected, counts(&rejected), "rejected by ring {}", account.ring);
-        assert_eq!((account.attempted(), account.late), (here().count() as u64, 0));
-
-        let gaps: Vec<_> = losses.gaps.iter().filter(|gap| gap.ring == account.ring).collect();
-        let mut in_gaps = OperationCounts::default();
-        gaps.iter().for_each(|gap| in_gaps.merge(&gap.rejected));
-        assert_eq!(in_gaps, account.rejected, "gaps of ring {}", account.ring);
-        for attempt in &rejected {
-            let (cycle, operation) = (attempt.call.entry.cycle, attempt.call.operation);
-            let covers = gaps.iter().any(|gap| gap.overlaps(cycle, cycle) && gap.rejected.get(operation) > 0);
-            assert!(covers, "no gap of ring {} covers cycle {cycle}", account.ring);
-        }
     }
 }

@@ -1,21 +1,29 @@
-//! Tests that need more than the public interface: the steps of a record, the steps of a pass, the order of the
+//! Tests, and one fuzz target, that need more than the public interface: the steps of a record, the steps of a pass, the order of the
 //! fold.
 
 #[cfg(not(loom))]
 mod agree;
-#[cfg(not(loom))]
+#[cfg(all(test, not(loom)))]
 mod bounds;
 #[cfg(not(loom))]
+mod causality;
+#[cfg(not(loom))]
+mod checks;
+#[cfg(all(test, not(loom)))]
 mod differential;
+#[cfg(not(loom))]
+pub(crate) mod fold_order;
 #[cfg(loom)]
 mod loom_lock;
 #[cfg(loom)]
 mod loom_models;
 #[cfg(not(loom))]
 mod model;
-#[cfg(not(loom))]
+#[cfg(shuttle)]
+mod shuttle_models;
+#[cfg(all(test, not(loom)))]
 mod stress;
-#[cfg(not(loom))]
+#[cfg(all(test, not(loom)))]
 mod thaw;
 #[cfg(not(loom))]
 mod world;

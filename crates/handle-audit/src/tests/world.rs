@@ -4,11 +4,13 @@
 //! lets the drain take its next step: begin a pass, look at one ring, empty one ring, look at one ring again. So
 //! any interleaving of steps can be written down, replayed and shrunk.
 //!
-//! Steps are sequentially consistent here; what weaker memory can do is for the loom models.
+//! Rings and switches are sequentially consistent here, and so are the cells unless a lane is told to lag: then it
+//! reads them as stale as a weak memory allows ([`super::causality`]).
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
+use super::causality::{Causality, Clock};
 use super::model::{Model, Told};
 use crate::config::AuditConfig;
 use crate::drain::{Control, Observer};
@@ -18,7 +20,14 @@ use crate::pipeline::Pipeline;
 use crate::record::Slot;
 use crate::recorder::Recorder;
 use crate::recorder::steps::{Call, Step};
+use crate::stamp::stripe_of;
 use crate::{Operation, Snapshot};
+
+/// The next handle on the same stripe.
+pub(crate) fn neighbour(handle: u32) -> u32 {
+    let mut others = (handle + 4..).step_by(4);
+    others.find(|other| stripe_of(*other) == stripe_of(handle)).expect("stripes are few")
+}
 
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
@@ -28,6 +37,10 @@ pub(crate) enum Action {
     Whole(usize, Call),
     /// A resting producer lets go of its ring, and another claims it.
     HandOver(usize),
+    /// One producer tells another all that it has done and seen.
+    Message(usize, usize),
+    /// A producer reads cells as they were up to so many stores ago.
+    Lag(usize, usize),
     /// Another focus is told to the drain.
     Focus(Vec<u32>),
     /// The audit is switched on or off.
@@ -46,6 +59,10 @@ pub(crate) struct Attempt {
     pub(crate) started: u64,
     /// `None` while it is under way.
     pub(crate) finished: Option<u64>,
+    /// How many finished records of each lane happened before it.
+    pub(crate) heard: Clock,
+    /// Which of its lane's records it is, once finished.
+    pub(crate) number: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -60,6 +77,7 @@ struct Players {
     script: VecDeque<Action>,
     clock: u64,
     attempts: Vec<Attempt>,
+    causality: Causality,
 }
 
 /// What the drain said, in its order.
@@ -67,6 +85,20 @@ struct Players {
 pub(crate) enum Said {
     Focus(Focus),
     Record(Told),
+}
+
+impl Said {
+    pub(crate) fn record(taken: &Taken, operation: Operation) -> Self {
+        Self::Record(Told {
+            ring: taken.ring,
+            position: taken.position,
+            operation,
+            handle: taken.record.handle(),
+            kind: taken.record.kind(),
+            entry: taken.record.entry(),
+            frames: taken.stack.to_vec(),
+        })
+    }
 }
 
 /// Sits in the drain: writes down what it folds, and lets the producers go on between its steps.
@@ -86,15 +118,7 @@ impl Observer for Watch {
 
     fn folded(&mut self, taken: &Taken, operation: Operation) {
         assert!(matches!(taken.record.slot(), Slot::Head(head) if head == operation));
-        self.said.lock().unwrap().push(Said::Record(Told {
-            ring: taken.ring,
-            position: taken.position,
-            operation,
-            handle: taken.record.handle(),
-            kind: taken.record.kind(),
-            entry: taken.record.entry(),
-            frames: taken.stack.to_vec(),
-        }));
+        self.said.lock().unwrap().push(Said::record(taken, operation));
     }
 
     fn focused(&mut self, focus: &Focus) {
@@ -121,6 +145,7 @@ pub(crate) fn play(config: &AuditConfig, script: Vec<Action>) -> Outcome {
         script: script.into(),
         clock: 0,
         attempts: Vec::new(),
+        causality: Causality::new(config.rings, pipeline.shared.stamps.choose(0) - 1),
     }));
     let said = Arc::new(Mutex::new(vec![Said::Focus(config.focus.clone())]));
     pipeline.drain().unwrap().seam.0 = Some(Box::new(Watch {
@@ -149,14 +174,20 @@ impl Players {
         while let Some(action) = self.script.pop_front() {
             self.clock += 1;
             match action {
-                Action::Step(lane, call) => self.step(lane % self.lanes.len(), call),
-                Action::Whole(lane, call) => self.whole(lane % self.lanes.len(), call),
+                Action::Step(lane, call) => self.step(pipeline, lane % self.lanes.len(), call),
+                Action::Whole(lane, call) => self.whole(pipeline, lane % self.lanes.len(), call),
                 Action::HandOver(lane) => {
                     let lane = lane % self.lanes.len();
                     self.finish(lane);
                     self.lanes[lane].recorder = None;
                     self.lanes[lane].recorder = Some(pipeline.claim(lane).unwrap());
                 }
+                Action::Message(from, to) => {
+                    let [from, to] = [from, to].map(|lane| lane % self.lanes.len());
+                    self.finish(from);
+                    self.causality.message(from, to);
+                }
+                Action::Lag(lane, stale) => self.causality.lag(lane % self.lanes.len(), stale),
                 Action::Focus(handles) => pipeline.tell(Control::Focus(handles.into_iter().collect())),
                 Action::Switch(on) => pipeline.switch(on),
                 Action::Drain | Action::Flush => return Some(action),
@@ -169,42 +200,82 @@ impl Players {
         let id = self.attempts.len();
         // The address that no rule looks at tells attempts apart.
         call.entry.lr = id as u32;
-        self.attempts.push(Attempt { ring, call: call.clone(), started: self.clock, finished: None });
+        let heard = self.causality.clock(ring);
+        let started = self.clock;
+        self.attempts.push(Attempt {
+            ring,
+            call: call.clone(),
+            started,
+            finished: None,
+            heard,
+            number: None,
+        });
         (id, call)
     }
 
-    fn step(&mut self, ring: usize, call: Call) {
-        let step = match self.lanes[ring].under_way.take() {
-            Some((id, step)) => (id, self.recorder(ring).go_on(step)),
+    fn step(&mut self, pipeline: &Pipeline, ring: usize, call: Call) {
+        match self.lanes[ring].under_way.take() {
+            Some((id, step)) => self.go_on(ring, id, step),
             None if self.recorder(ring).is_enabled() => {
                 let (id, call) = self.attempt(ring, call);
-                (id, self.recorder(ring).begin(call))
+                let began = self.at_once(pipeline, ring, call.handle, |recorder| recorder.begin(call));
+                match began {
+                    Step::Chosen(call, _) => {
+                        let stamp = self.causality.choose(ring, stripe_of(call.handle));
+                        self.lanes[ring].under_way = Some((id, Step::Chosen(call, stamp)));
+                    }
+                    _ => self.finished(ring, id),
+                }
             }
-            None => return self.recorder(ring).call(&call),
-        };
-        match step {
-            (id, Step::Done) => self.attempts[id].finished = Some(self.clock),
-            step => self.lanes[ring].under_way = Some(step),
+            None => self.recorder(ring).call(&call),
         }
     }
 
-    fn whole(&mut self, ring: usize, call: Call) {
+    fn whole(&mut self, pipeline: &Pipeline, ring: usize, call: Call) {
         self.finish(ring);
         if self.recorder(ring).is_enabled() {
             let (id, call) = self.attempt(ring, call);
-            self.recorder(ring).call(&call);
-            self.attempts[id].finished = Some(self.clock);
+            self.at_once(pipeline, ring, call.handle, |recorder| recorder.call(&call));
+            self.finished(ring, id);
         } else {
             self.recorder(ring).call(&call);
         }
     }
 
+    /// Lets a recorder go on. If it took a stamp and showed it, that was one more than all there were.
+    fn at_once<T>(
+        &mut self,
+        pipeline: &Pipeline,
+        ring: usize,
+        handle: u32,
+        act: impl FnOnce(&mut Recorder) -> T,
+    ) -> T {
+        let next = pipeline.shared.stamps.choose(handle);
+        let done = act(self.recorder(ring));
+        if pipeline.shared.stamps.choose(handle) > next {
+            self.causality.store_after_all(ring, stripe_of(handle), next);
+        }
+        done
+    }
+
+    fn go_on(&mut self, ring: usize, id: usize, step: Step) {
+        if let Step::Chosen(call, stamp) = &step {
+            self.causality.store(ring, stripe_of(call.handle), *stamp);
+        }
+        match self.recorder(ring).go_on(step) {
+            Step::Done => self.finished(ring, id),
+            step => self.lanes[ring].under_way = Some((id, step)),
+        }
+    }
+
+    fn finished(&mut self, ring: usize, id: usize) {
+        self.attempts[id].finished = Some(self.clock);
+        self.attempts[id].number = Some(self.causality.finished(ring));
+    }
+
     fn finish(&mut self, ring: usize) {
         while let Some((id, step)) = self.lanes[ring].under_way.take() {
-            match self.recorder(ring).go_on(step) {
-                Step::Done => self.attempts[id].finished = Some(self.clock),
-                step => self.lanes[ring].under_way = Some((id, step)),
-            }
+            self.go_on(ring, id, step);
         }
     }
 
@@ -221,13 +292,18 @@ impl Players {
 impl Outcome {
     /// The model, fed in the order in which the drain folded.
     pub(crate) fn model(&self) -> Model {
-        let mut model = Model::default();
-        for said in &self.said {
-            match said {
-                Said::Focus(focus) => model.set_focus(focus.iter().collect::<BTreeSet<_>>()),
-                Said::Record(told) => model.tell(told.clone()),
-            }
-        }
-        model
+        model_of(&self.said)
     }
+}
+
+/// The model after all that the drain said.
+pub(crate) fn model_of(said: &[Said]) -> Model {
+    let mut model = Model::default();
+    for said in said {
+        match said {
+            Said::Focus(focus) => model.set_focus(focus.iter().collect::<BTreeSet<_>>()),
+            Said::Record(told) => model.tell(told.clone()),
+        }
+    }
+    model
 }
