@@ -5,18 +5,18 @@
 
 use crate::shim::{AtomicU64, Ordering};
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 const STRIPE_BITS: u32 = 8;
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 const STRIPE_BITS: u32 = 1;
 
 /// Stripes that handles hash onto.
 pub(crate) const STRIPES: usize = 1 << STRIPE_BITS;
 
 /// Recorders that have a cell of their own: as many as fit one cache line.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) const CELLS: usize = 8;
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 pub(crate) const CELLS: usize = 3;
 
 /// The stripe of a handle. Handles step by 4 and objects are aligned, so the low bits alone would not do:
@@ -28,14 +28,14 @@ pub(crate) const fn stripe_of(handle: u32) -> usize {
 
 /// One cache line.
 #[derive(Debug)]
-#[cfg_attr(not(loom), repr(align(64)))]
+#[cfg_attr(not(any(loom, shuttle)), repr(align(64)))]
 struct Stripe {
     /// Written by the recorder whose cell it is (Relaxed), read by all recorders (Relaxed). Order comes from
     /// coherence: who synchronised with an earlier record sees its cell, or a later value of it.
     cells: [AtomicU64; CELLS],
 }
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 const _: () = assert!(size_of::<Stripe>() == 64);
 
 /// What a cell holds before the first record: the bits of 1.0. From here on, 2^62 stamps are the bits of ordinary

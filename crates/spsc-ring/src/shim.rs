@@ -1,4 +1,4 @@
-//! One place where std and loom differ.
+//! One place where std, loom and shuttle differ.
 
 #[cfg(loom)]
 pub(crate) use loom::{
@@ -6,7 +6,12 @@ pub(crate) use loom::{
     sync::Arc,
     sync::atomic::{AtomicU64, Ordering},
 };
-#[cfg(not(loom))]
+#[cfg(shuttle)]
+pub(crate) use shuttle::{
+    sync::Arc,
+    sync::atomic::{AtomicU64, Ordering},
+};
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::{
     sync::Arc,
     sync::atomic::{AtomicU64, Ordering},

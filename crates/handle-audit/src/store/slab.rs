@@ -11,15 +11,19 @@ use zerocopy::FromZeros;
 use std::sync::atomic::Ordering;
 pub(super) use std::sync::atomic::{AtomicU64 as Word, fence};
 
+use crate::shim::interleave;
+
 /// Reads a word. What orders it with its neighbours is the version of the trail.
 #[inline(always)]
 pub(super) fn get(word: &Word) -> u64 {
+    interleave();
     word.load(Ordering::Relaxed)
 }
 
 /// Writes a word.
 #[inline(always)]
 pub(super) fn set(word: &Word, value: u64) {
+    interleave();
     word.store(value, Ordering::Relaxed);
 }
 
