@@ -1,7 +1,6 @@
 //! The audit as a host sees it: switch, rings to claim, trails to read, a thread that drains.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use once_cell::sync::OnceCell;
@@ -14,6 +13,8 @@ use crate::losses::Losses;
 use crate::pipeline::{DrainDied, Pipeline};
 use crate::recorder::Recorder;
 use crate::shared::ClaimError;
+use crate::shim::thread::{Builder, JoinHandle};
+use crate::shim::{Arc, Mutex, MutexGuard, nap};
 use crate::snapshot::{Coverage, Snapshot};
 use crate::trail::{Counts, GhostTrail, HandleAuditTrail};
 
@@ -181,7 +182,9 @@ impl HandleAudit {
     pub fn set_focus(&self, focus: Focus) -> Result<(), DrainDied> {
         self.pipeline.check_process()?;
         let _life = self.life();
-        self.pipeline.flush()?;
+        if !spsc_ring::planted!("focus_without_flush") {
+            self.pipeline.flush()?;
+        }
         self.pipeline.shared.set_focus(focus.clone());
         self.pipeline.tell(Control::Focus(focus));
         self.pipeline.flush()
@@ -277,7 +280,7 @@ impl HandleAudit {
         folded
     }
 
-    fn life(&self) -> std::sync::MutexGuard<'_, Life> {
+    fn life(&self) -> MutexGuard<'_, Life> {
         self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -292,8 +295,7 @@ impl HandleAudit {
         }
         if !self.config.manual {
             let pipeline = self.pipeline.clone();
-            let drain =
-                thread::Builder::new().name("handle-audit-drain".to_owned()).spawn(move || run(&pipeline));
+            let drain = Builder::new().name("handle-audit-drain".to_owned()).spawn(move || run(&pipeline));
             life.drain = Some(drain.expect("the operating system gives the drain a thread"));
         }
     }
@@ -308,7 +310,7 @@ impl Drop for HandleAudit {
 
 /// The drain thread: a dull loop.
 fn run(pipeline: &Pipeline) {
-    let mut nap = SHORTEST_NAP;
+    let mut rest = SHORTEST_NAP;
     loop {
         let Ok(mut drain) = pipeline.drain() else { return };
         if drain.stopped() {
@@ -316,8 +318,8 @@ fn run(pipeline: &Pipeline) {
         }
         let pass = drain.pass();
         drop(drain);
-        nap = next_nap(nap, pass.fill);
-        thread::park_timeout(nap);
+        rest = next_nap(rest, pass.fill);
+        nap(rest);
     }
 }
 

@@ -21,7 +21,7 @@ mod traps;
 
 #[cfg(feature = "observe")]
 pub use seam::FoldObserver;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use seam::Observer;
 pub(crate) use seam::Seam;
 
@@ -143,7 +143,9 @@ impl Drain {
     }
 
     fn stop(&mut self) {
-        self.fold_all();
+        if !spsc_ring::planted!("stop_before_last_pass") {
+            self.fold_all();
+        }
         self.stopped = true;
         let ends: Vec<u64> = self.sources.iter().map(|source| source.intake.taken()).collect();
         if let Some(mut sink) = self.sink.take() {
@@ -154,12 +156,18 @@ impl Drain {
 
     /// One pass: take everything, look again, fold what nothing unseen can precede.
     pub(crate) fn pass(&mut self) -> Pass {
+        #[cfg(all(test, loom, planted))]
+        if spsc_ring::planted!("held_back_record_stays") {
+            return self.pass_that_leaves_records_in_their_rings();
+        }
         let fill = self.take_all();
         if self.stopped {
             self.count_late();
             return Pass { folded: 0, fill };
         }
-        self.look_again();
+        if !spsc_ring::planted!("one_look") {
+            self.look_again();
+        }
         let folded = self.fold_released();
         self.give_back();
         Pass { folded, fill }
@@ -206,6 +214,9 @@ impl Drain {
     pub(crate) fn fold_all(&mut self) {
         // What this call must fold is what its first pass takes: it looks after the call began.
         self.pass();
+        if spsc_ring::planted!("flush_returns_early") {
+            return;
+        }
         let before: Vec<u64> = self.sources.iter().map(|source| source.intake.taken()).collect();
         while self.aside.iter().any(|taken| {
             let head = before[usize::from(taken.ring)];

@@ -133,7 +133,7 @@ impl Ledger {
             gap.last_cycle = cycle;
             self.last_cycle.store(cycle, Ordering::Release);
         }
-        gap.rejected.add(operation, 1);
+        gap.rejected.add(operation, if spsc_ring::planted!("loss_counted_twice") { 2 } else { 1 });
         add_one(&self.rejected[operation.index()]);
     }
 

@@ -13,7 +13,7 @@ use crate::shared::{FocusLink, Seat, Shared};
 use crate::shim::{Arc, Ordering};
 use crate::stamp::CELLS;
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(any(test, fuzzing), not(loom)))]
 pub(crate) mod steps;
 
 /// No kind: only creates carry one.
@@ -265,7 +265,7 @@ impl Recorder {
         // Acquire: who sees the audit on also sees the seats that were put in before.
         let _ = self.shared.on.load(Ordering::Acquire);
         if let Some(Seat { producer, gap }) = self.shared.places[self.ring].take() {
-            self.reserve = producer.capacity() / 8;
+            self.reserve = if spsc_ring::planted!("reserve_ignored") { 0 } else { producer.capacity() / 8 };
             self.producer = producer;
             self.producer.set_reserve(self.reserve);
             self.gap = gap;

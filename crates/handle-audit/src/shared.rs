@@ -114,8 +114,13 @@ impl Shared {
 impl Place {
     /// Becomes the only recorder of this place.
     pub(crate) fn claim(&self) -> bool {
+        let order = if spsc_ring::planted!("stale_cell_on_hand_over") {
+            Ordering::Relaxed
+        } else {
+            Ordering::Acquire
+        };
         // Who finds it claimed writes nothing.
-        self.claimed.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        self.claimed.compare_exchange(false, true, order, Ordering::Relaxed).is_ok()
     }
 
     /// Puts the seat in; at the first enable, and when a recorder goes.

@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -16,19 +15,13 @@ pub const SECOND_SIGINT: i32 = 128 + SIGINT;
 /// Exit code of a process that a second SIGTERM ended.
 pub const SECOND_SIGTERM: i32 = 128 + SIGTERM;
 
-/// After the action, signals for so long count as the one that called it: `timeout` and supervisors send theirs to the
-/// process and to its group, and nobody presses twice as fast.
-const ONE_SIGNAL: Duration = Duration::from_millis(100);
-
 /// Watches for SIGINT and SIGTERM while a host runs.
 ///
-/// The first of them calls the action; one that comes more than 100 ms later ends the process at once. A watch that is
-/// dropped has no action left: from then on the first signal ends the process, as it would have without a watch.
+/// The first of them calls the action; any later one ends the process at once. A watch that is dropped has no action
+/// left: from then on the first signal ends the process, as it would have without a watch.
 #[derive(Debug)]
 pub struct InterruptWatch {
-    /// Written by the signal handler, read by the owner: a signal has come.
-    asked: Arc<AtomicBool>,
-    /// Written by the watching thread and by the owner, read by the signal handler: the next signal ends the process.
+    /// Written by the signal handler and by the owner, read by the signal handler: the next signal ends the process.
     armed: Arc<AtomicBool>,
     signals: Handle,
     thread: Option<JoinHandle<()>>,
@@ -41,40 +34,34 @@ impl InterruptWatch {
     ///
     /// What the operating system said when it refused a handler or a thread.
     pub fn start(action: impl FnOnce() + Send + 'static) -> io::Result<Self> {
-        let (asked, armed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let armed = Arc::new(AtomicBool::new(false));
         for (signal, exit_code) in [(SIGINT, SECOND_SIGINT), (SIGTERM, SECOND_SIGTERM)] {
+            // Handlers run in the order of registration: the signal that arms must not be the one that ends.
             flag::register_conditional_shutdown(signal, exit_code, armed.clone())?;
-            flag::register(signal, asked.clone())?;
+            flag::register(signal, armed.clone())?;
         }
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         let handle = signals.handle();
-        let arms = armed.clone();
         let thread = thread::Builder::new().name("interrupt-watch".to_owned()).spawn(move || {
             if signals.forever().next().is_some() {
                 action();
-                thread::park_timeout(ONE_SIGNAL);
-                arms.store(true, Ordering::SeqCst);
             }
         })?;
-        Ok(Self { asked, armed, signals: handle, thread: Some(thread) })
+        Ok(Self { armed, signals: handle, thread: Some(thread) })
     }
 
-    /// From here on the next signal ends the process: what the action would stop is over. If the action was called, the
-    /// signals that belong to that call still do not.
+    /// From here on the next signal ends the process: what the action would stop is over.
     pub fn end_on_next(&self) {
-        if !self.asked.load(Ordering::SeqCst) {
-            self.armed.store(true, Ordering::SeqCst);
-        }
+        self.armed.store(true, Ordering::SeqCst);
     }
 }
 
 impl Drop for InterruptWatch {
     fn drop(&mut self) {
         // The handlers stay: without them the library would swallow the signal, and Ctrl-C would do nothing.
-        self.armed.store(true, Ordering::SeqCst);
+        self.end_on_next();
         self.signals.close();
         if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
             // A panic of the action was already printed by the panic hook.
             drop(thread.join());
         }

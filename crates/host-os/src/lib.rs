@@ -11,7 +11,7 @@
 //!
 //! - The action of an [`InterruptWatch`] runs as ordinary code: it may allocate, lock and print.
 //! - Handlers that were installed before stay in the chain.
-//! - A second signal, 100 ms after the first or later, ends the process at once, however stuck it is.
+//! - A second signal ends the process at once, however stuck it is.
 //! - A [`SharedMapping`] gives its words to the process that made it, and nothing to a forked child.
 //! - A guarded mapping whose file is cut short goes on in memory and says so, where it would raise SIGBUS.
 //! - A crash note is left before an earlier handler gets the signal, by loads and stores of atomics alone.

@@ -28,9 +28,10 @@
 //! [`line_ring`] is the same in memory that the caller lends, such as a mapped file: its lines check themselves, so
 //! that what a killed process had published can be read afterwards.
 //!
-//! With `--cfg loom` the same code runs on loom's atomics and cells.
+//! With `--cfg loom` the same code runs on loom's atomics and cells, with `--cfg shuttle` on shuttle's.
 
 mod line;
+mod planted;
 mod ring;
 mod shim;
 
@@ -38,6 +39,8 @@ pub use line::{
     CONTROL_WORDS, Damaged, FIRST_NOTE_WORD, HEAD_WORD, LINE_WORDS, Line, LineConsumer, LineProducer,
     NOTE_WORDS, PAYLOAD_WORDS, Payload, Seal, SharedWords, TAIL_WORD, line_ring,
 };
+#[doc(hidden)]
+pub use planted::is_planted;
 pub use ring::{Consumer, Full, Producer, ring, ring_from};
 
 /// A second producer does not compile:

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Plants one bug after another and shows which test finds it. Ends with an error if one is not found, or if what finds
+# it is the compiler. About a quarter of an hour on two cores.
+#
+# usage: ci/planted.sh [BUG ...]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Bug, suite, and the tests of it that are run: those whose matter it is. The suites stand below.
+bugs="
+one_look                 loom       a_create_never_folds_after
+held_back_record_stays   loom       holding_one_record_back
+flush_returns_early      loom       a_flush_loses_nothing
+stop_before_last_pass    loom       a_stop_loses_nothing
+stale_cell_on_hand_over  loom       a_claim_handed_over
+loss_counted_twice       shuttle    shuttle_accounts
+torn_copy                shuttle    shuttle_a_look
+torn_copy                loom       loom_lock
+one_look                 audit      tests::differential
+generations_mixed_up     audit      tests::differential
+reserve_ignored          fuzz       every_corpus_replays
+focus_without_flush      fuzz       every_corpus_replays
+"
+
+suite() {
+    case $1 in
+        loom) cfg="--cfg loom" command="cargo test --release -p handle-audit --lib" ;;
+        shuttle) cfg="--cfg shuttle" command="cargo test --release -p handle-audit --lib" ;;
+        audit) cfg="" command="cargo test -p handle-audit --lib" ;;
+        fuzz) cfg="" command="cargo test -p fuzz-targets --test replay" ;;
+    esac
+}
+
+# Runs a suite with a bug planted and prints what came of it.
+verdict() {
+    local bug=$1 tests=$3 cfg command
+    suite "$2"
+    log=$(PLANTED=$bug RUSTFLAGS="--cfg planted $cfg -A dead_code -A unused" \
+        CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/planted-${cfg#--cfg }" timeout 900 $command "$tests" 2>&1) && {
+        grep -q '^test .* ok$' <<< "$log" && echo "all passed" || echo "no test ran"
+        return
+    }
+    if grep -q '^error: could not compile' <<< "$log"; then
+        echo "does not compile"
+    elif found=$(grep -m 1 -oP '^test \K\S+(?=( - should panic)? \.\.\. FAILED)' <<< "$log"); then
+        echo "found by $found"
+    else
+        echo "broke off: $(tail -1 <<< "$log")"
+    fi
+}
+
+survived=0
+wanted=" $* "
+printf '%-24s %-10s %s\n' "planted bug" "suite" "what came of it"
+checked=""
+while read -r bug suite tests; do
+    [ -n "$bug" ] || continue
+    [ "$wanted" = "  " ] || [[ $wanted == *" $bug "* ]] || continue
+    # The suite passes when nothing is planted, so it is the bug that is found.
+    if [[ $checked != *" $suite:$tests "* ]]; then
+        checked+=" $suite:$tests "
+        sound=$(verdict nothing "$suite" "$tests")
+        [ "$sound" = "all passed" ] || { echo "$suite $tests without a bug: $sound"; survived=1; }
+    fi
+    result=$(verdict "$bug" "$suite" "$tests")
+    [[ $result == "found by "* ]] || survived=1
+    printf '%-24s %-10s %s\n' "$bug" "$suite" "$result"
+done <<< "$bugs"
+exit $survived
