@@ -36,7 +36,8 @@ verdict() {
     local bug=$1 tests=$3 cfg command
     suite "$2"
     log=$(PLANTED=$bug RUSTFLAGS="--cfg planted $cfg -A dead_code -A unused" \
-        CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/planted-${cfg#--cfg }" timeout 900 $command "$tests" 2>&1) && {
+        CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/planted/${cfg#--cfg }" \
+        timeout 900 $command "$tests" 2>&1 < /dev/null) && {
         grep -q '^test .* ok$' <<< "$log" && echo "all passed" || echo "no test ran"
         return
     }
