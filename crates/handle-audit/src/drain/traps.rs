@@ -24,7 +24,7 @@ impl Drain {
         for ((ring, source), end) in (0..).zip(&mut self.sources).zip(first_look) {
             let mut position = source.intake.taken();
             while position != end {
-                let record = source.intake.get(position);
+                let Ok(record) = source.intake.get(position) else { break };
                 let taken = Taken { record, ring, position, stack: Box::default() };
                 if !self.limits.allow(&taken) {
                     break;
