@@ -8,8 +8,12 @@ cd "$(dirname "$0")/.."
 
 # Bug, suite, and the tests of it that are run: those whose matter it is. The suites stand below.
 bugs="
+relaxed_publish          ring-loom  popped_once_and_in_order
+off_by_one_full          ring-loom  a_slot_is_not_written_while_it_is_read
+relaxed_refresh          ring-loom  a_slot_is_not_written_while_it_is_read
 one_look                 loom       a_create_never_folds_after
 held_back_record_stays   loom       holding_one_record_back
+limit_off_by_one         loom       a_create_never_folds_after
 flush_returns_early      loom       a_flush_loses_nothing
 stop_before_last_pass    loom       a_stop_loses_nothing
 stale_cell_on_hand_over  loom       a_claim_handed_over
@@ -17,13 +21,16 @@ loss_counted_twice       shuttle    shuttle_accounts
 torn_copy                shuttle    shuttle_a_look
 torn_copy                loom       loom_lock
 one_look                 audit      tests::differential
+limit_off_by_one         audit      tests::differential
 generations_mixed_up     audit      tests::differential
+label_published_late     audit      label::tests
 reserve_ignored          fuzz       every_corpus_replays
 focus_without_flush      fuzz       every_corpus_replays
 "
 
 suite() {
     case $1 in
+        ring-loom) cfg="--cfg loom" command="cargo test --release -p spsc-ring --test loom" ;;
         loom) cfg="--cfg loom" command="cargo test --release -p handle-audit --lib" ;;
         shuttle) cfg="--cfg shuttle" command="cargo test --release -p handle-audit --lib" ;;
         audit) cfg="" command="cargo test -p handle-audit --lib" ;;

@@ -128,9 +128,15 @@ impl Label {
         }
         let label = Self(Box::leak(Box::new(LabelCell::known(keep(name), next as u64))));
         // The name is readable before anyone can hold the id.
-        MADE[next].get_or_init(|| label);
+        let publish = || _ = MADE[next].get_or_init(|| label);
+        if !spsc_ring::planted!("label_published_late") {
+            publish();
+        }
         table.labels.insert(label.0.name, label);
         table.watchers.retain(|watcher| watcher.upgrade().inspect(|w| w.learn(label)).is_some());
+        if spsc_ring::planted!("label_published_late") {
+            publish();
+        }
         label
     }
 
@@ -275,5 +281,22 @@ mod tests {
         let long = "é".repeat(MAX_LABEL_BYTES);
         assert_eq!(Label::from_data(&long).as_str(), "é".repeat(MAX_LABEL_BYTES / 2));
         assert_eq!(Label::from_data("NtSetEvent"), Label::new("NtSetEvent"));
+    }
+
+    #[test]
+    fn whoever_learns_a_label_can_read_its_name() {
+        #[derive(Default)]
+        struct Reader(Mutex<Vec<&'static str>>);
+        impl LabelWatcher for Reader {
+            fn learn(&self, label: Label) {
+                self.0.lock().unwrap().push(label.as_str());
+            }
+        }
+        let reader = std::sync::Arc::new(Reader::default());
+        let watcher: std::sync::Arc<dyn LabelWatcher> = reader.clone();
+        watch_labels(std::sync::Arc::downgrade(&watcher));
+        let _ = Label::new("learnt at once");
+        let names = reader.0.lock().unwrap();
+        assert!(names.contains(&"Event/Auto") && names.contains(&"learnt at once"), "{names:?}");
     }
 }

@@ -14,7 +14,11 @@ use std::mem::MaybeUninit;
 
 use crossbeam_utils::CachePadded;
 
+use crate::planted;
 use crate::shim::{Arc, AtomicU64, Ordering, UnsafeCell};
+
+/// How the tail is stored: whoever reads it with Acquire sees the slots below it.
+const PUBLISH: Ordering = if planted!("relaxed_publish") { Ordering::Relaxed } else { Ordering::Release };
 
 type Slot<T> = UnsafeCell<MaybeUninit<T>>;
 
@@ -171,7 +175,9 @@ impl<T: Copy + Send> Producer<T> {
     /// Looks at the consumer's progress and returns the free slots.
     #[inline]
     pub fn refresh(&mut self) -> u64 {
-        self.limit = self.ring.head.load(Ordering::Acquire).wrapping_add(self.capacity());
+        let order = if planted!("relaxed_refresh") { Ordering::Relaxed } else { Ordering::Acquire };
+        let capacity = self.capacity() + u64::from(planted!("off_by_one_full"));
+        self.limit = self.ring.head.load(order).wrapping_add(capacity);
         self.aim();
         self.room()
     }
@@ -213,7 +219,7 @@ impl<T: Copy + Send> Producer<T> {
         // SAFETY: `tail <= stop <= limit` and `tail != stop`, so there is a free slot at `tail`.
         unsafe { self.write(tail, record) };
         self.tail = tail.wrapping_add(1);
-        self.ring.tail.store(self.tail, Ordering::Release);
+        self.ring.tail.store(self.tail, PUBLISH);
         true
     }
 
@@ -273,7 +279,7 @@ impl<T: Copy + Send> Producer<T> {
             self.stop = end;
         }
         self.tail = end;
-        self.ring.tail.store(end, Ordering::Release);
+        self.ring.tail.store(end, PUBLISH);
     }
 }
 
