@@ -34,7 +34,7 @@ mutate() { # NAME PACKAGE "FILES" "TESTS" ARGUMENT ...
 quick="--lib -- --skip stress"
 
 ring() {
-    mutate ring spsc-ring "crates/spsc-ring/src/*.rs" --lib "$@"
+    mutate ring spsc-ring "crates/spsc-ring/src/*.rs" "--lib --tests" "$@"
 }
 
 # What decides the order and the meaning of a record.
