@@ -55,19 +55,30 @@ fn a_full_ring_gives_the_record_back_until_a_slot_is_released() {
 }
 
 #[test]
-fn more_than_the_kept_slots_must_be_free_as_last_seen() {
-    let (mut producer, mut consumer) = ring::<u64>(4);
-    assert!(producer.push_with(2, || 0) && producer.push_with(2, || 1));
-    assert!(!producer.push_with(2, || panic!("nothing is made that does not fit")));
-    assert!(producer.push_with(1, || 2) && producer.push_with(0, || 3));
+fn the_reserve_is_left_to_those_who_may_use_it() {
+    let (mut producer, mut consumer) = ring_from::<u64>(4, BEGIN);
+    producer.set_reserve(2);
+    assert!(producer.push_with(|| 0) && producer.push_with(|| 1));
+    assert!(!producer.push_with(|| panic!("nothing is made that does not fit")) && producer.push(9).is_err());
+    assert!(producer.push_reserved_with(|| 2) && producer.push_reserved_with(|| 3));
+    assert!(!producer.push_reserved_with(|| panic!("nothing is made that does not fit")));
     consumer.look();
-    consumer.release(4);
-    assert!(!producer.push_with(0, || 4), "nobody looked");
+    consumer.release(BEGIN.wrapping_add(4));
+    assert!(!producer.push_reserved_with(|| 4), "nobody looked");
     assert_eq!(producer.refresh(), 4);
+    assert!(producer.push_all(&[4, 5, 6]), "into the reserve");
+    assert!(!producer.push_with(|| 7) && producer.push_reserved_with(|| 7));
+    assert_eq!([(); 5].map(|()| consumer.pop()), [Some(4), Some(5), Some(6), Some(7), None]);
+}
+
+#[test]
+fn forgotten_room_is_found_by_the_next_look() {
+    let (mut producer, mut consumer) = ring_from::<u64>(4, BEGIN);
     producer.forget_room();
-    assert!(producer.room() == 0 && !producer.push_with(0, || 4));
-    producer.push(4).unwrap();
-    assert_eq!(consumer.pop(), Some(4));
+    assert_eq!(producer.room(), 0);
+    assert!(!producer.push_with(|| 1) && !producer.push_reserved_with(|| 1) && !producer.push_all(&[1]));
+    producer.push(1).unwrap();
+    assert_eq!((producer.room(), consumer.pop()), (3, Some(1)));
 }
 
 #[test]
@@ -149,7 +160,9 @@ fn a_whole_line_of_another_position_is_damage() {
     for (word, value) in memory[CONTROL_WORDS + LINE_WORDS * (BEGIN % 4) as usize..].iter().zip(other) {
         word.store(value, Ordering::Relaxed);
     }
-    assert_eq!(consumer.get(BEGIN).unwrap_err().position, BEGIN);
+    let damaged = consumer.get(BEGIN).unwrap_err();
+    assert_eq!(damaged.position, BEGIN);
+    assert_eq!(damaged.to_string(), format!("line {BEGIN} was overwritten from outside"));
     assert_eq!(consumer.get(BEGIN.wrapping_add(1)), Ok([1; 5]));
 }
 
