@@ -343,3 +343,114 @@ fn a_recorder_that_sees_the_audit_on_records() {
         assert_eq!(losses.recorded(), pipeline.claim(0).unwrap().position());
     });
 }
+
+/// A disable is a switch, then a flush: what happened before it is folded, and what happens after it is not recorded.
+#[test]
+fn a_disable_folds_what_happened_before_and_ends_what_comes_after() {
+    check(3, || {
+        let pipeline = pipeline(2, 4);
+        let (set, is_set) = flag();
+        let (set_off, is_off) = flag();
+        let before = produce(&pipeline, 0, move |recorder| {
+            recorder.record_create(ONE, KIND, entry(0));
+            set.store(true, Ordering::Release);
+        });
+        let after = produce(&pipeline, 1, move |recorder| {
+            if is_off.load(Ordering::Acquire) {
+                recorder.record_create(OTHER, KIND, entry(0));
+            }
+        });
+        let created = is_set.load(Ordering::Acquire);
+        pipeline.switch(false);
+        set_off.store(true, Ordering::Release);
+        pipeline.flush().unwrap();
+        assert!(!created || pipeline.trail(ONE).is_some(), "the disable missed a create");
+        before.join().unwrap();
+        after.join().unwrap();
+        pipeline.flush().unwrap();
+        assert!(pipeline.trail(OTHER).is_none(), "recorded after the disable");
+    });
+}
+
+/// Whoever changes the focus flushes before and after, so a signal finds the focus that it happened before or after.
+#[test]
+fn a_focus_acts_on_what_happens_after_it_and_not_on_what_happened_before() {
+    check(2, || {
+        let pipeline = pipeline(2, 4);
+        let (set, is_set) = flag();
+        let (set_focus, is_focused) = flag();
+        let before = produce(&pipeline, 0, move |recorder| {
+            recorder.record_signal_attempt_ghost(ONE, entry(1));
+            set.store(true, Ordering::Release);
+        });
+        let after = produce(&pipeline, 1, move |recorder| {
+            if is_focused.load(Ordering::Acquire) {
+                recorder.record_signal_attempt_ghost(ONE, entry(2));
+            }
+        });
+        let signalled = is_set.load(Ordering::Acquire);
+        pipeline.flush().unwrap();
+        pipeline.tell(Control::Focus([ONE].into_iter().collect()));
+        pipeline.flush().unwrap();
+        set_focus.store(true, Ordering::Release);
+        before.join().unwrap();
+        after.join().unwrap();
+        let snapshot = pipeline.snapshot().unwrap();
+        let kept: Vec<u64> = (snapshot.ghosts.iter())
+            .flat_map(|ghost| ghost.signals.iter().map(|signal| signal.entry.cycle))
+            .collect();
+        assert!(!signalled || !kept.contains(&1), "the focus acted on what happened before it");
+        let told = pipeline.claim(1).unwrap().position() == 1;
+        assert!(!told || kept.contains(&2), "the focus did not act on what happened after it");
+    });
+}
+
+/// A reader that snapshots while another thread folds holds what happened before, whole, and its accounts balance.
+#[test]
+fn a_snapshot_beside_the_fold_holds_what_happened_before_it() {
+    check(2, || {
+        let pipeline = pipeline(2, 4);
+        let (set, is_set) = flag();
+        let before = produce(&pipeline, 0, move |recorder| {
+            recorder.record_create(ONE, KIND, entry(0));
+            recorder.record_signal(ONE, entry(1));
+            set.store(true, Ordering::Release);
+        });
+        let folder = thread::spawn({
+            let pipeline = pipeline.clone();
+            move || pass(&pipeline, Drain::pass)
+        });
+        let recorded = is_set.load(Ordering::Acquire);
+        let snapshot = pipeline.snapshot().unwrap();
+        let signals = snapshot.trail(ONE).map(|trail| trail.signals.total());
+        assert!(!recorded || signals == Some(1), "the snapshot missed a record");
+        assert_eq!(snapshot.losses.recorded(), snapshot.folded, "accounts and trails are of one moment");
+        before.join().unwrap();
+        folder.join().unwrap();
+    });
+}
+
+/// While one recorder goes and another comes, nobody gets the ring twice, and the gap that was open goes with it.
+#[test]
+fn a_claim_hands_over_the_open_gap_and_has_one_winner() {
+    check(2, || {
+        let pipeline = pipeline(1, 4);
+        let first = produce(&pipeline, 0, |recorder| {
+            (0..6).for_each(|cycle| recorder.record_signal(ONE, entry(cycle)));
+        });
+        let claim = |pipeline: Arc<Pipeline>| {
+            move || match pipeline.claim(0) {
+                Ok(mut recorder) => {
+                    recorder.record_signal(ONE, entry(6));
+                    1
+                }
+                Err(_) => 0,
+            }
+        };
+        let second = thread::spawn(claim(pipeline.clone()));
+        let third = claim(pipeline.clone())();
+        first.join().unwrap();
+        let attempted = 6 + third + second.join().unwrap();
+        accounts_balance(&pipeline.losses().unwrap(), attempted);
+    });
+}
