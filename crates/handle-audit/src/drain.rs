@@ -9,7 +9,7 @@ use crate::lane::Intake;
 use crate::losses::{Gap, Losses, add_gap};
 use crate::map::TrailMap;
 use crate::merge::{Limits, Merge, Taken};
-use crate::operation::OperationCounts;
+use crate::operation::{Operation, OperationCounts};
 use crate::record::{self, Record, Slot};
 use crate::shared::Shared;
 use crate::shim::{Arc, Ordering};
@@ -179,7 +179,7 @@ impl Drain {
         // A checkpoint holds whole records only, so with a capture a record's thread is folded along with its trail.
         let captured = self.sink.is_some();
         if !captured {
-            self.fold.fold_threads(self.aside.iter().filter(|taken| self.limits.allow(taken)));
+            self.fold.fold_threads(&self.aside, |taken| self.limits.allow(taken));
         }
         self.merge.release(&mut self.aside, &self.limits, &mut order);
         self.append_gaps(&order);
@@ -188,7 +188,7 @@ impl Drain {
             let (now, later) = rest.split_at(self.append(rest));
             self.seam.folding(now);
             if captured {
-                self.fold.fold_threads(now.iter());
+                self.fold.fold_threads(now, |_| true);
             }
             self.folded += self.fold.fold_trails(now);
             rest = later;
@@ -349,62 +349,61 @@ fn take(
     gaps: &mut Vec<Gap>,
     mut gap_slots: Option<&mut Vec<CapturedSlot>>,
 ) {
-    let end = source.intake.seen();
-    let mut position = source.intake.taken();
-    let mut damaged = Vec::new();
-    let mut next = |intake: &Intake| {
-        while position != end {
-            let here = position;
-            position = position.wrapping_add(1);
-            match intake.get(here) {
-                Ok(record) => return Some((here, record)),
-                Err(damage) => damaged.push(damage.position),
-            }
-        }
-        None
-    };
+    let intake = &source.intake;
+    let (end, mut position) = (intake.seen(), intake.taken());
     let mut keep_slot = |position, record: &Record| {
         if let Some(slots) = &mut gap_slots {
             slots.push(CapturedSlot { ring, position, payload: record.payload() });
         }
     };
-    aside.reserve(end.wrapping_sub(source.intake.taken()) as usize);
-    let mut orphans = Vec::new();
-    let mut slot = next(&source.intake);
-    while let Some((position, head)) = slot {
-        slot = next(&source.intake);
-        match head.slot() {
-            Slot::Head(_) => {
-                let mut frames = Vec::new();
-                while let Some((_, record)) = slot.filter(|(_, record)| matches!(record.slot(), Slot::Stack))
-                {
-                    frames.extend(record.frames());
-                    slot = next(&source.intake);
-                }
-                aside.push(Taken { record: head, ring, position, stack: Stack::from(frames) });
+    aside.reserve(end.wrapping_sub(position) as usize);
+    let mut holes = Vec::new();
+    while position != end {
+        let here = position;
+        position = position.wrapping_add(1);
+        let Ok(record) = intake.get(here) else {
+            holes.push(here);
+            continue;
+        };
+        match record.slot() {
+            Slot::Head(Operation::Create) => {
+                let slots = followers(intake, &mut position, |slot| matches!(slot, Slot::Stack));
+                let stack = slots.iter().flat_map(|(_, slot)| slot.frames()).collect();
+                aside.push(Taken { record, ring, position: here, stack });
             }
+            Slot::Head(_) => aside.push(Taken { record, ring, position: here, stack: Stack::default() }),
             Slot::Gap => {
-                let mut gap = record::gap_from(ring, &head);
-                keep_slot(position, &head);
-                while let Some((position, record)) =
-                    slot.filter(|(_, record)| matches!(record.slot(), Slot::GapCounts))
+                let mut gap = record::gap_from(ring, &record);
+                keep_slot(here, &record);
+                for (position, slot) in
+                    followers(intake, &mut position, |slot| matches!(slot, Slot::GapCounts))
                 {
-                    record::add_gap_counts(&mut gap, &record);
-                    keep_slot(position, &record);
-                    slot = next(&source.intake);
+                    record::add_gap_counts(&mut gap, &slot);
+                    keep_slot(position, &slot);
                 }
                 source.gaps.merge(&gap.rejected);
                 add_gap(gaps, gap);
             }
-            // They follow their head, unless it was damaged.
-            Slot::Stack | Slot::GapCounts => orphans.push(position),
+            // They follow their head, unless something before them was damaged.
+            Slot::Stack | Slot::GapCounts => holes.push(here),
         }
     }
     // The capture gets a hole where the damaged slot stood.
     let hole = record::gap_slots(0, u64::MAX, &OperationCounts::default());
-    for position in damaged.into_iter().chain(orphans) {
+    for position in holes {
         keep_slot(position, &hole.as_slice()[0]);
         add_gap(gaps, Gap::hole(ring, 0));
     }
     source.intake.take(end);
+}
+
+/// The slots from `position` on that belong to the head before them; `position` moves behind them.
+fn followers(intake: &Intake, position: &mut u64, belong: impl Fn(Slot) -> bool) -> Vec<(u64, Record)> {
+    let mut slots = Vec::new();
+    while *position != intake.seen() {
+        let Some(record) = intake.get(*position).ok().filter(|record| belong(record.slot())) else { break };
+        slots.push((*position, record));
+        *position = position.wrapping_add(1);
+    }
+    slots
 }

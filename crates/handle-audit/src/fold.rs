@@ -9,7 +9,9 @@ use crate::merge::Taken;
 use crate::operation::{Operation, OperationCounts};
 use crate::shim::{Arc, Ordering};
 use crate::snapshot::Snapshot;
-use crate::store::{Appended, Head, Packed, ThreadWriter, TrailStore, TrailWriter, touch_entry, touch_head};
+use crate::store::{
+    Appended, Head, Packed, Seen, ThreadWriter, TrailStore, TrailWriter, touch_entry, touch_head,
+};
 use crate::trail::{EntryList, GhostTrail, Lead, TrailEntry};
 
 #[cfg(test)]
@@ -54,8 +56,9 @@ impl Fold {
 
     /// Folds one record.
     pub(crate) fn fold(&mut self, taken: &Taken) {
-        self.fold_threads(std::iter::once(taken));
-        self.fold_trails(std::slice::from_ref(taken));
+        let alone = std::slice::from_ref(taken);
+        self.fold_threads(alone, |_| true);
+        self.fold_trails(alone);
     }
 
     /// Folds records in this order into the trails of their handles, and returns how many. The trails of a whole batch
@@ -76,12 +79,12 @@ impl Fold {
             for (head, taken) in known.iter_mut().zip(batch) {
                 *head = self.trails.find(store, taken.record.handle()).map(|id| store.head(id));
             }
-            std::hint::black_box(touch(store, &known, batch));
-            for (head, taken) in known.into_iter().zip(batch) {
+            let seen = touch(store, &known, batch);
+            for ((head, seen), taken) in known.into_iter().zip(seen).zip(batch) {
                 // A trail may have been created earlier in the batch.
                 let head =
                     head.or_else(|| self.trails.find(store, taken.record.handle()).map(|id| store.head(id)));
-                self.fold_trail(&map, taken, head);
+                self.fold_trail(&map, taken, head, &seen);
             }
         }
         folded
@@ -114,7 +117,7 @@ impl Fold {
     }
 
     #[inline(always)]
-    fn fold_trail(&mut self, map: &TrailMap, taken: &Taken, known: Option<&Head>) {
+    fn fold_trail(&mut self, map: &TrailMap, taken: &Taken, known: Option<&Head>, seen: &Seen<'_>) {
         let (handle, operation) = (taken.record.handle(), taken.record.operation());
         map.folded[usize::from(taken.ring)].add_one(operation);
         match (operation, known) {
@@ -129,18 +132,25 @@ impl Fold {
             (_, Some(head)) => {
                 let (tid, aux) = (taken.record.tid(), taken.record.aux());
                 let packed = Packed::of(taken, operation);
-                self.trails.append(&map.trails, head, &Appended { operation, handle, tid, aux, packed });
+                self.trails.append(
+                    &map.trails,
+                    head,
+                    &Appended { operation, handle, tid, aux, packed },
+                    seen,
+                );
             }
         }
     }
 
     /// Folds records into what is kept of their threads. Stripes do not order different handles, so that is ordered by
     /// (cycle, position, ring): along one guest thread the cycle never falls. Records may come in any order; in that of
-    /// their rings, each is the newest of its thread.
-    pub(crate) fn fold_threads<'a>(&mut self, records: impl Iterator<Item = &'a Taken>) {
+    /// their rings, each is the newest of its thread. A ring carries long runs of one thread, which are added together.
+    pub(crate) fn fold_threads(&mut self, records: &[Taken], allow: impl Fn(&Taken) -> bool) {
+        let same = |one: &Taken, next: &Taken| one.ring == next.ring && one.record.tid() == next.record.tid();
         let mut not_kept = 0;
-        for taken in records.filter(|taken| taken.record.tid() != 0) {
-            not_kept += u64::from(!self.threads.append(&self.map.threads, taken));
+        for run in records.chunk_by(same).filter(|run| run[0].record.tid() != 0) {
+            let allowed = run.iter().filter(|taken| allow(taken));
+            not_kept += self.threads.append(&self.map.threads, run[0].record.tid(), allowed);
         }
         let all = self.map.threads_not_kept.load(Ordering::Relaxed) + not_kept;
         self.map.threads_not_kept.store(all, Ordering::Relaxed);
@@ -178,23 +188,21 @@ impl Fold {
 }
 
 /// Touches what the fold of a batch will write, one level of memory after the other: heads, tables of chunks, entries.
-/// Each level is a loop of little else than loads that do not wait for each other. Returns something that depends on
-/// all of them.
+/// Each level is a loop of little else than loads that do not wait for each other. Returns where the entries are.
 #[inline(always)]
-fn touch(store: &TrailStore, known: &[Option<&Head>; BATCH], batch: &[Taken]) -> u64 {
+fn touch<'a>(store: &'a TrailStore, known: &[Option<&Head>; BATCH], batch: &[Taken]) -> [Seen<'a>; BATCH] {
     let mut touched = known.iter().flatten().fold(0, |touched, head| touched ^ touch_head(head));
-    let mut entries = [None; 2 * BATCH];
-    for ((pair, head), taken) in entries.chunks_exact_mut(2).zip(known).zip(batch) {
+    let mut seen = [Seen::NOTHING; BATCH];
+    for ((seen, head), taken) in seen.iter_mut().zip(known).zip(batch) {
         if let Some(head) = head {
-            let operation = taken.record.operation();
-            pair[0] = store.next_entry(head, operation);
-            pair[1] = store.first_open_wait(head, operation);
+            *seen = store.look(head, taken.record.operation());
         }
     }
-    for entry in entries.into_iter().flatten() {
+    for entry in seen.iter().flat_map(|seen| [seen.next, seen.open]).flatten() {
         touched ^= touch_entry(entry);
     }
-    touched
+    std::hint::black_box(touched);
+    seen
 }
 
 /// The entry of a record, whose number within its generation is not known yet.

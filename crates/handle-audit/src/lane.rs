@@ -147,7 +147,7 @@ impl Intake {
     }
 
     /// The record at a position that was seen, unless the memory of a capture was damaged there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get(&self, position: u64) -> Result<Record, Damaged> {
         match self {
             Self::Heap(ring) => Ok(ring.get(position)),

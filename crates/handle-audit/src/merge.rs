@@ -87,11 +87,15 @@ struct Key {
 impl Merge {
     /// Cuts `taken`: what may be folded now is appended to `order` in fold order, stripe after stripe; the rest stays.
     ///
-    /// What came through one ring is in order already. Else a counting sort by stripe, then within each stripe a sort that finds runs: the records of one ring are in
-    /// order already, so there is at most one run a ring to be merged, and none where one ring alone uses a stripe.
+    /// What came through one ring is in order already. Else a counting sort by stripe, then within each stripe a sort
+    /// that finds runs: the records of one ring are in order already, so there is at most one run a ring to be merged,
+    /// and none where one ring alone uses a stripe.
     pub(crate) fn release(&mut self, taken: &mut Vec<Taken>, limits: &Limits, order: &mut Vec<Taken>) {
         let one_ring = taken.windows(2).all(|pair| pair[0].ring == pair[1].ring);
         if one_ring && !limits.any {
+            if order.is_empty() {
+                return std::mem::swap(order, taken);
+            }
             return order.append(taken);
         }
         let ends = self.scatter(taken);

@@ -85,8 +85,27 @@ impl Operation {
 
     /// The operation with this code, 1 to 15.
     #[must_use]
+    #[inline]
     pub const fn from_code(code: u8) -> Option<Self> {
-        if code == 0 || code as usize > Self::COUNT { None } else { Some(Self::ALL[code as usize - 1]) }
+        // Spelt out, this is a comparison; a look into the table would be a load.
+        Some(match code {
+            1 => Self::Create,
+            2 => Self::Signal,
+            3 => Self::GhostSignal,
+            4 => Self::Wait,
+            5 => Self::Wake,
+            6 => Self::Satisfied,
+            7 => Self::Reset,
+            8 => Self::Pulse,
+            9 => Self::Close,
+            10 => Self::Alias,
+            11 => Self::Promise,
+            12 => Self::Stub,
+            13 => Self::Thread,
+            14 => Self::Timer,
+            15 => Self::Apc,
+            _ => return None,
+        })
     }
 
     /// One of the first five, which every host records. The others feed the diagnosis.

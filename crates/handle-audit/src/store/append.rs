@@ -51,23 +51,42 @@ pub(crate) struct Appended {
     pub(crate) packed: Packed,
 }
 
+/// What was seen of a trail a little before an append to it; good for as long as nothing of the trail has changed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen<'a> {
+    version: u64,
+    /// Where the next entry will be written, unless it begins a block that is not there yet.
+    pub(crate) next: Option<&'a Entry>,
+    /// The first open wait, if the append looks at it.
+    pub(crate) open: Option<&'a Entry>,
+}
+
+impl Seen<'_> {
+    /// Of no trail.
+    pub(crate) const NOTHING: Self = Self { version: u64::MAX, next: None, open: None };
+}
+
 impl TrailStore {
-    /// Where the next entry of an operation will be written, unless it begins a block that is not there yet.
+    /// Looks where an append of this operation will write.
     #[inline(always)]
-    pub(crate) fn next_entry(&self, head: &Head, operation: Operation) -> Option<&Entry> {
+    pub(crate) fn look(&self, head: &Head, operation: Operation) -> Seen<'_> {
         let list = list_of(operation);
         let total = self.total(head, list);
         let grown = kept(total);
-        let is_there = !grown.is_multiple_of(CHUNK) || grown == MAX_KEPT;
-        is_there.then(|| self.bodies.entry(self.body(head, list), grown, place(total)))
+        let next = |body| self.bodies.entry(body, grown, place(total));
+        let waits = matches!(operation, Operation::Wait | Operation::Wake) && self.open(head) > 0;
+        Seen {
+            version: get(&head.0[head::VERSION]),
+            next: (!begins_block(grown)).then(|| next(self.body(head, list))),
+            open: waits.then(|| self.bodies.entry(self.open_body(head), self.open_slots(head), 0)),
+        }
     }
+}
 
-    /// The first open wait, which a wait or a wake looks at, if there is one.
-    #[inline(always)]
-    pub(crate) fn first_open_wait(&self, head: &Head, operation: Operation) -> Option<&Entry> {
-        let looks = matches!(operation, Operation::Wait | Operation::Wake) && self.open(head) > 0;
-        looks.then(|| self.bodies.entry(self.open_body(head), self.open_slots(head), 0))
-    }
+/// Whether the next entry of a body that has grown so far goes to a block that is not there yet.
+#[inline(always)]
+const fn begins_block(grown: usize) -> bool {
+    grown < MAX_KEPT && (grown < 2 || grown.is_multiple_of(CHUNK))
 }
 
 /// Reads of a head what the next append to it will write, so that it is in the cache by then.
@@ -85,7 +104,8 @@ pub(crate) fn touch_entry(entry: &Entry) -> u64 {
 impl TrailWriter {
     /// Appends to the lists of a trail, and to what follows from them: open waits, names, the closer.
     #[inline]
-    pub(crate) fn append(&mut self, store: &TrailStore, head: &Head, entry: &Appended) {
+    pub(crate) fn append(&mut self, store: &TrailStore, head: &Head, entry: &Appended, seen: &Seen<'_>) {
+        let unchanged = get(&head.0[head::VERSION]) == seen.version;
         lock::change(&head.0[head::VERSION], || {
             let totals: [u64; LISTS] = std::array::from_fn(|list| store.total(head, list));
             // The create is number 0.
@@ -97,8 +117,13 @@ impl TrailWriter {
                 Operation::Signal => {}
                 _ => self.other(store, head, seq, entry),
             }
-            let words = self.grow(store, head, list, totals[list]);
-            entry.packed.write(seq, words);
+            match seen.next.filter(|_| unchanged) {
+                Some(words) => {
+                    count(head, list);
+                    entry.packed.write(seq, words);
+                }
+                None => entry.packed.write(seq, self.grow(store, head, list, totals[list])),
+            }
         });
     }
 
@@ -112,12 +137,11 @@ impl TrailWriter {
         total: u64,
     ) -> &'a Entry {
         let (mut body, grown) = (store.body(head, list), kept(total));
-        if grown < MAX_KEPT && (grown < 2 || grown.is_multiple_of(CHUNK)) {
+        if begins_block(grown) {
             body = self.bodies.grow(&store.bodies, body, grown);
             set_body(head, list, body);
         }
-        let word = &head.0[head::TOTALS + list];
-        set(word, get(word) + 1);
+        count(head, list);
         store.bodies.entry(body, (grown + 1).min(MAX_KEPT), place(total))
     }
 
@@ -215,6 +239,13 @@ impl TrailWriter {
         set_high(&head.0[head::OPEN_AND_MORE], id);
         id
     }
+}
+
+/// Counts an entry of a list.
+#[inline(always)]
+fn count(head: &Line, list: usize) {
+    let word = &head.0[head::TOTALS + list];
+    set(word, get(word) + 1);
 }
 
 /// Notes the body of a list.

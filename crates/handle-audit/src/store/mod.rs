@@ -28,7 +28,7 @@ mod slab;
 mod thaw;
 mod threads;
 
-pub(crate) use append::{Appended, touch_entry, touch_head};
+pub(crate) use append::{Appended, Seen, touch_entry, touch_head};
 pub(crate) use packed::Packed;
 pub(crate) use read::Changed;
 #[cfg(test)]

@@ -36,18 +36,10 @@ pub(crate) struct ThreadStore {
 }
 
 /// What only the fold needs.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct ThreadWriter {
     supply: Supply,
     index: Sparse,
-    /// By ring, the last thread that was looked up, and its block: a ring carries long runs of one thread.
-    last: Box<[(u32, u32); 1 << u8::BITS]>,
-}
-
-impl Default for ThreadWriter {
-    fn default() -> Self {
-        Self { supply: Supply::default(), index: Sparse::default(), last: Box::new([(0, 0); 1 << u8::BITS]) }
-    }
 }
 
 /// A record as five words: cycle; position; handle and lr; `aux`; operation, ring and source.
@@ -113,49 +105,54 @@ fn comes_before_at_once(one: &Record, other: &Record) -> bool {
     distance < 0 || distance == 0 && ring(one) < ring(other)
 }
 
-/// Puts a record that is not the newest where it belongs, unless it is older than all that are kept.
+/// Puts a record that is not the newest where it belongs; says `false` if it is older than all that are kept.
 #[cold]
-fn insert(block: &Block, kept: u64, record: &Record) {
+fn insert(block: &Block, kept: u64, record: &Record) -> bool {
     let held = kept.min(AUDIT_RING_CAPACITY as u64);
     let later = (0..held).take_while(|back| comes_before(record, block, kept - 1 - back)).count() as u64;
     if later == AUDIT_RING_CAPACITY as u64 {
-        return;
+        return false;
     }
     for number in (kept - later..kept).rev() {
         write(block, number + 1, &read(block, number));
     }
     write(block, kept - later, record);
-    set(&block[KEPT], kept + 1);
+    true
 }
 
 impl ThreadWriter {
-    /// Adds a record to those of its thread; says `false` if there are too many threads, or too little memory, to keep this one.
-    #[inline]
-    pub(crate) fn append(&mut self, store: &ThreadStore, taken: &Taken) -> bool {
-        let Some(id) = self.block(store, taken.ring, taken.record.tid()) else { return false };
-        let block = store.blocks.at(id);
-        let record = pack_taken(taken);
-        lock::change(&block[VERSION], || {
-            set(&block[TOTAL], get(&block[TOTAL]) + 1);
-            let kept = get(&block[KEPT]);
-            if kept > 0 && comes_before(&record, block, kept - 1) {
-                return insert(block, kept, &record);
-            }
-            write(block, kept, &record);
-            set(&block[KEPT], kept + 1);
-        });
-        true
-    }
-
-    #[inline(always)]
-    fn block(&mut self, store: &ThreadStore, ring: u8, tid: u32) -> Option<u32> {
-        let (last_tid, last) = self.last[usize::from(ring)];
-        if last_tid == tid {
-            return Some(last);
+    /// Adds records of one thread, and returns how many could not be kept: there are too many threads, or too little
+    /// memory.
+    pub(crate) fn append<'a>(
+        &mut self,
+        store: &ThreadStore,
+        tid: u32,
+        records: impl Iterator<Item = &'a Taken>,
+    ) -> u64 {
+        let mut records = records.peekable();
+        if records.peek().is_none() {
+            return 0;
         }
-        let id = self.index.find(tid).or_else(|| self.add(store, tid))?;
-        self.last[usize::from(ring)] = (tid, id);
-        Some(id)
+        let Some(id) = self.index.find(tid).or_else(|| self.add(store, tid)) else {
+            return records.count() as u64;
+        };
+        let block = store.blocks.at(id);
+        lock::change(&block[VERSION], || {
+            let (mut total, mut kept) = (get(&block[TOTAL]), get(&block[KEPT]));
+            for taken in records {
+                let record = pack_taken(taken);
+                total += 1;
+                if kept > 0 && comes_before(&record, block, kept - 1) {
+                    kept += u64::from(insert(block, kept, &record));
+                } else {
+                    write(block, kept, &record);
+                    kept += 1;
+                }
+            }
+            set(&block[TOTAL], total);
+            set(&block[KEPT], kept);
+        });
+        0
     }
 
     fn add(&mut self, store: &ThreadStore, tid: u32) -> Option<u32> {
