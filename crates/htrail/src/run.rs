@@ -47,13 +47,21 @@ pub(crate) fn run(options: &RunOptions) -> Result<Exit, Error> {
     let guest = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let seed = options.machine.seed.draw();
     let config = audit_config(&options.machine, trace);
+    let machine_config = machine_config(options, seed)?;
+    let console = Arc::new(Console::new(options.report.json));
+    let machine = |audit| {
+        let output = Box::new(GuestOutput(console.clone()));
+        Machine::new(&image, machine_config.clone(), audit, output)
+    };
+    if options.capture.trace_out.is_some() {
+        // A guest that is refused must not cost an earlier capture its place.
+        drop(machine(None)?);
+    }
     let start = Start { guest: guest.clone(), seed };
     let ring_capacity = options.machine.ring_capacity;
     let (audit, capture) = capture::begin(config, &options.capture, ring_capacity, &names, &start)?;
     let audit = Arc::new(audit);
-    let console = Arc::new(Console::new(options.report.json));
-    let output = Box::new(GuestOutput(console.clone()));
-    let machine = Machine::new(&image, machine_config(options, seed)?, Some(audit.clone()), output)?;
+    let machine = machine(Some(audit.clone()))?;
 
     let look = Arc::new(FirstLook::new(audit.clone(), machine.control()));
     let on_signal = look.clone();
