@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fs::{File, Metadata};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -13,15 +14,21 @@ use crate::read;
 pub(crate) fn resolve(path: &Path) -> Result<PathBuf, CaptureError> {
     match path.canonicalize() {
         Ok(path) => Ok(path),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path.to_owned()),
+        // A link that leads to nothing yet is followed all the same.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match path.read_link() {
+            Ok(target) => resolve(&path.with_file_name("").join(target)),
+            Err(_) => Ok(path.to_owned()),
+        },
         Err(error) => Err(CaptureError::io(path, "cannot look at it")(error)),
     }
 }
 
-/// A name beside `path` for a file that is not complete.
+/// A name beside `path` for a file that is not complete. A process that was killed over one leaves it behind, and the
+/// next may have the same process id.
 pub(crate) fn part(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}.part", std::process::id()))
+    let random = RandomState::new().hash_one(std::process::id()) as u32;
+    path.with_file_name(format!(".{name}.{random:08x}.part"))
 }
 
 /// Whether a new capture may take the place of what is at `path`: nothing, an empty file, or a capture that nobody

@@ -70,6 +70,10 @@ fn a_link_leads_to_the_file_that_is_replaced() {
     write_whole(&link, |to| to.write_all(b"text")).unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"text");
     assert!(link.is_symlink());
+    fs::remove_file(&path).unwrap();
+    write_whole(&link, |to| to.write_all(b"new")).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"new");
+    assert!(link.is_symlink(), "a link to nothing is followed too");
 }
 
 #[test]
