@@ -61,12 +61,14 @@ pub fn read_bytes(bytes: &[u8], visit: impl FnMut(&Event)) -> Result<Recovered, 
 }
 
 pub(crate) fn open(path: &Path) -> Result<FileSource, CaptureError> {
-    let file = File::open(path).map_err(CaptureError::io(path, "cannot open the capture"))?;
-    let metadata = file.metadata().map_err(CaptureError::io(path, "cannot read the capture"))?;
+    // Opening a pipe would wait for somebody to write to it.
+    let metadata = path.metadata().map_err(CaptureError::io(path, "cannot open the capture"))?;
     if !metadata.is_file() {
         return Err(CaptureError::NotACapture { length: 0 });
     }
-    Ok(FileSource { file, length: metadata.len() })
+    let file = File::open(path).map_err(CaptureError::io(path, "cannot open the capture"))?;
+    let length = file.metadata().map_err(CaptureError::io(path, "cannot read the capture"))?.len();
+    Ok(FileSource { file, length })
 }
 
 /// Where the rings should be and are not.

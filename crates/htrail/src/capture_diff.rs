@@ -20,7 +20,7 @@ const LISTED: usize = 20;
 pub(crate) fn diff(options: &DiffOptions) -> Result<Exit, Error> {
     let mut complete = true;
     let mut read = |path: &Path| {
-        let story = Story::read(path)?;
+        let story = Story::read(path).map_err(Error::capture(path))?;
         note(path, &story.recovered);
         complete &= story.recovered.is_complete() && !story.begins_late();
         let names = Evidence::of(path, story.recovered.clone(), &[])?.names;

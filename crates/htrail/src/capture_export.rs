@@ -11,7 +11,12 @@ use crate::exit::Exit;
 /// Exports a capture.
 pub(crate) fn export(options: &ExportOptions) -> Result<Exit, Error> {
     let path = &options.capture;
-    let mut story = Story::read(path)?;
+    let mut story = Story::read(path).map_err(Error::capture(path))?;
+    if let (Ok(from), Ok(to)) = (path.canonicalize(), options.out.canonicalize())
+        && from == to
+    {
+        return Err(Error::OverCapture { path: path.clone() });
+    }
     note(path, &story.recovered);
     let evidence = Evidence::of(path, story.recovered.clone(), &[])?;
     let last = story.last_cycle();

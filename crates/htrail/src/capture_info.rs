@@ -11,7 +11,8 @@ use crate::output;
 
 /// Describes a capture.
 pub(crate) fn info(options: &InfoOptions) -> Result<Exit, Error> {
-    let recovered = handle_capture::read(&options.capture)?;
+    let path = &options.capture;
+    let recovered = handle_capture::read(path).map_err(Error::capture(path))?;
     let (info, snapshot) = (&recovered.info, &recovered.snapshot);
     let mut text = String::new();
     let mut line = |name: &str, value: String| _ = writeln!(text, "{name:<12}{value}");

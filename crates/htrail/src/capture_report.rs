@@ -30,7 +30,7 @@ pub(crate) struct Evidence {
 impl Evidence {
     /// Reads a capture.
     pub(crate) fn read(path: &Path, symbols: &[std::path::PathBuf]) -> Result<Self, Error> {
-        Self::of(path, handle_capture::read(path)?, symbols)
+        Self::of(path, handle_capture::read(path).map_err(Error::capture(path))?, symbols)
     }
 
     /// What was attached to a capture that was read.

@@ -74,6 +74,20 @@ pub(crate) enum Error {
     /// A capture that cannot be made or read.
     #[error("{0}")]
     Capture(#[from] CaptureError),
+    /// A file that is no capture, or none that this program knows.
+    #[error("{}: {source}", path.display())]
+    NoCapture {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: CaptureError,
+    },
+    /// An export into the capture that it is made from.
+    #[error("{}: the export would replace the capture; choose another name", path.display())]
+    OverCapture {
+        /// The capture.
+        path: PathBuf,
+    },
     /// A capture whose attachments say what this program does not understand.
     #[error("{}: {what} in it cannot be read: {reason}", path.display())]
     Attachment {
@@ -95,19 +109,28 @@ impl Error {
         move |source| Self::Read { path: path.to_owned(), what, source }
     }
 
+    /// What reading a capture said, with the name of the file, for `map_err`.
+    pub(crate) fn capture(path: &Path) -> impl FnOnce(CaptureError) -> Self {
+        move |source| match source {
+            CaptureError::Io { .. } => Self::Capture(source),
+            _ => Self::NoCapture { path: path.to_owned(), source },
+        }
+    }
+
     /// The exit code that goes with it.
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Variable(_)
             | Self::VariableEncoding
             | Self::CaptureOfNothing
+            | Self::OverCapture { .. }
             | Self::UnknownHandle { .. } => Exit::Usage,
             Self::Read { .. } | Self::Guest { .. } | Self::Symbols { .. } | Self::System { .. } => {
                 Exit::Unusable
             }
             // Numbers that no capture can have are usage; everything else is a file.
             Self::Capture(CaptureError::TooSmall { .. } | CaptureError::TooLarge { .. }) => Exit::Usage,
-            Self::Capture(_) | Self::Attachment { .. } => Exit::Unusable,
+            Self::Capture(_) | Self::NoCapture { .. } | Self::Attachment { .. } => Exit::Unusable,
             Self::Machine(MachineError::UnknownExport { .. }) | Self::Audit(_) => Exit::Usage,
             Self::Machine(_) => Exit::Unusable,
             Self::Drain(_) => Exit::Incomplete,

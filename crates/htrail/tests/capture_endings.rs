@@ -178,6 +178,71 @@ fn a_file_that_is_no_capture_is_not_replaced_by_one() {
 }
 
 #[test]
+fn a_guest_that_is_refused_leaves_the_capture_that_was_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let capture = capture_in(&directory);
+    assert_eq!(short_run(&capture, "", "").status.code(), Some(0));
+    let before = fs::read(&capture).unwrap();
+    // A first segment that takes all the memory there is, so that the main thread has no stack.
+    let mut greedy = fs::read(guest("pingpong")).unwrap();
+    let header = u32::from_be_bytes(greedy[28..32].try_into().unwrap()) as usize;
+    greedy[header + 20..header + 24].copy_from_slice(&0x2000_0000_u32.to_be_bytes());
+    let greedy_guest = directory.path().join("greedy.elf");
+    fs::write(&greedy_guest, greedy).unwrap();
+    let (pingpong, nowhere) = (guest("pingpong"), directory.path().join("nowhere"));
+    for (guest, option, value, code) in [
+        (greedy_guest.as_os_str(), "--seed", "1".as_ref(), 4),
+        (pingpong.as_ref(), "--mount", nowhere.as_os_str(), 4),
+        (pingpong.as_ref(), "--leave-out", "NtNeverHeardOf".as_ref(), 2),
+    ] {
+        let run = htrail()
+            .args(["run", "--trace-handles", "--trace-out"])
+            .arg(&capture)
+            .arg(guest)
+            .args([option.as_ref(), value])
+            .output()
+            .unwrap();
+        let said = String::from_utf8(run.stderr).unwrap();
+        assert_eq!(run.status.code(), Some(code), "{said}");
+        assert!(fs::read(&capture).unwrap() == before, "{said}");
+    }
+}
+
+#[test]
+fn what_is_no_capture_is_told_by_its_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let (pipe, empty) = (directory.path().join("pipe"), directory.path().join("empty"));
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    File::create(&empty).unwrap();
+    for path in [&pipe, &empty, directory.path(), Path::new("/dev/null")] {
+        for command in ["report", "info"] {
+            let output = htrail().arg(command).arg(path).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(4), "{said}");
+            assert!(said.contains(&format!("{}: not a capture", path.display())), "{said}");
+        }
+    }
+}
+
+#[test]
+fn an_export_does_not_replace_its_capture() {
+    let directory = tempfile::tempdir().unwrap();
+    let capture = capture_in(&directory);
+    assert_eq!(short_run(&capture, "", "").status.code(), Some(0));
+    let before = fs::read(&capture).unwrap();
+    let link = directory.path().join("link");
+    std::os::unix::fs::symlink(&capture, &link).unwrap();
+    for to in [&capture, &link] {
+        let output =
+            htrail().args(["export", "--to", "csv"]).arg(&capture).arg("-o").arg(to).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("would replace the capture"), "{said}");
+    }
+    assert!(fs::read(&capture).unwrap() == before);
+}
+
+#[test]
 fn a_capture_of_a_later_format_is_a_clear_error() {
     let directory = tempfile::tempdir().unwrap();
     let capture = capture_in(&directory);
