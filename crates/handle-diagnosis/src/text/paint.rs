@@ -74,9 +74,18 @@ pub(super) fn of_confidence(confidence: Confidence) -> Style {
     Style::new().bold().fg_color(Some(anstyle::Color::Ansi(colour)))
 }
 
-/// Text in one style.
+/// Text in one style. Names come from the guest, its symbols or a capture: what would command the terminal goes.
 pub(super) fn paint(style: Style, text: &str) -> String {
-    if style == PLAIN || text.is_empty() { text.to_owned() } else { format!("{style}{text}{style:#}") }
+    let text = tame(text);
+    if style == PLAIN || text.is_empty() { text } else { format!("{style}{text}{style:#}") }
+}
+
+/// A text without control characters, and without those that turn the direction of writing round: a `?` for each.
+fn tame(text: &str) -> String {
+    let commands = |letter: char| {
+        letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|letter| if commands(letter) { '?' } else { letter }).collect()
 }
 
 /// Columns that a text takes.
@@ -88,7 +97,7 @@ pub(super) fn width_of(text: &str) -> usize {
 /// word that is longer than a line is broken inside, so that nothing is ever lost. At least one line.
 pub(super) fn wrap(text: &str, first: usize, rest: usize) -> Vec<String> {
     let mut lines: Vec<String> = vec![String::new()];
-    for word in with_units(text) {
+    for word in with_units(&tame(text)) {
         let room = |lines: &Vec<String>| if lines.len() == 1 { first } else { rest }.max(1);
         let line = lines.last_mut().map_or(0, |line| width_of(line));
         let gap = usize::from(line > 0);
@@ -229,6 +238,12 @@ mod tests {
         assert_eq!(Layout::new(1).width(), 60);
         assert_eq!(Layout::new(100).width(), 100);
         assert_eq!(Layout::new(1000).width(), 160);
+    }
+
+    #[test]
+    fn what_would_command_a_terminal_goes() {
+        assert_eq!(paint(PLAIN, "a\u{1b}]0;b\u{7}\u{9b}c\r\u{202e}d"), "a?]0;b??c??d");
+        assert_eq!(wrap("\u{1b}[2Jname+0x4", 20, 20), ["?[2Jname+0x4"]);
     }
 
     #[test]
