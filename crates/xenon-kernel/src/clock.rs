@@ -11,6 +11,10 @@ const NANOSECONDS_PER_CYCLE: u64 = 1_000_000_000 / CYCLES_PER_SECOND;
 /// Cycles in one unit of 100 ns, in which the guest gives its timeouts.
 pub(crate) const CYCLES_PER_TICK: u64 = CYCLES_PER_SECOND / 10_000_000;
 
+/// The latest that anything can be due. It is encodable, and a virtual clock that has jumped to it, however often a guest
+/// asks for the longest timeout, still has room to go on.
+const LAST_CYCLE: u64 = u64::MAX >> 4;
+
 /// Where the cycles come from.
 #[derive(Debug)]
 pub(crate) enum Clock {
@@ -90,9 +94,8 @@ impl Timeout {
 /// The cycle that a guest's due time means; see [`Timeout::from_ticks`].
 pub(crate) fn due_cycle(ticks: i64, now: u64) -> u64 {
     let cycles = ticks.unsigned_abs().saturating_mul(CYCLES_PER_TICK);
-    // Half the range keeps every due time encodable and every sum of two of them below the top.
-    let cycles = cycles.min(u64::MAX >> 4);
-    if ticks < 0 { now.saturating_add(cycles) } else { cycles }
+    let at = if ticks < 0 { now.saturating_add(cycles) } else { cycles };
+    at.min(LAST_CYCLE)
 }
 
 #[cfg(test)]
@@ -114,6 +117,11 @@ mod tests {
     fn the_longest_timeouts_do_not_wrap() {
         for ticks in [i64::MIN, i64::MAX, -1 << 62] {
             assert!(matches!(Timeout::from_ticks(ticks, u64::MAX >> 8), Timeout::At(_)), "{ticks}");
+            assert_eq!(
+                Timeout::from_ticks(ticks, LAST_CYCLE),
+                Timeout::Poll,
+                "{ticks}: the end of time has come"
+            );
         }
     }
 }
