@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use handle_audit::aux::ApcAux;
 use handle_audit::label;
-use ppc::{Cpu, EXIT_SENTINEL, Memory, MemoryFault};
+use ppc::{Access, Cpu, EXIT_SENTINEL, Memory, MemoryFault};
 
 use crate::context::{By, Context};
 use crate::fault::FaultKind;
@@ -39,6 +39,10 @@ pub(crate) mod kapc {
 const FRAME_BYTES: u32 = 0x60;
 /// Where the four arguments lie that a kernel routine may change.
 const SCRATCH: u32 = 0x20;
+
+/// Calls that can interrupt each other. A guest that goes deeper has lost its stack, and would fill the host's memory with
+/// states put aside: it faults as if the stack had ended.
+const MAX_NESTED: usize = 1 << 12;
 
 /// One queued call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -162,6 +166,9 @@ impl Context<'_> {
         apc: Apc,
         pending: Option<Pending>,
     ) -> Result<(), MemoryFault> {
+        if body.frames.len() == MAX_NESTED {
+            return Err(MemoryFault { address: body.cpu.gpr[1] as u32, access: Access::Write, size: 4 });
+        }
         let interrupted = Box::new(body.cpu.clone());
         body.frames.push(ApcFrame { interrupted, pending, kernel: apc.kernel, in_kernel_routine: None });
         self.enter_apc(thread, body, apc)

@@ -212,6 +212,27 @@ fn an_apc_without_a_routine_runs_nothing() {
     script.prints(&["0", "c0", "1", "102"]);
 }
 
+/// Its stack never runs out, because each call takes back what it was given.
+#[test]
+fn apcs_that_interrupt_each_other_without_end_are_a_fault() {
+    let mut program = Program::new();
+    let (main, routine) = (program.function(), program.function());
+    let (event, address) = (program.room(1), program.room(1));
+    program.store_address_of(main, routine, address);
+    program.call(main, "NtCreateEvent", &[Value(event), NONE, NONE, NONE]);
+    let add_two_frames_to_r1 = 14 << 26 | 1 << 21 | 1 << 16 | 0xC0;
+    program.raw(routine, add_two_frames_to_r1);
+    for function in [main, routine] {
+        program.call(function, "NtQueueApcThread", &[Value(u32::MAX - 1), At(address), NONE, NONE, NONE]);
+        program.call(function, "NtWaitForSingleObjectEx", &[At(event), Value(1), Value(1), NONE]);
+        program.end(function);
+    }
+    let config =
+        MachineConfig { deterministic: true, max_instructions: Some(1_000_000), ..MachineConfig::default() };
+    let run = run_image(&program.image(), config, Trace::on());
+    assert!(matches!(run.outcome.ended, Ended::Fault(_)), "{:?}", run.outcome.ended);
+}
+
 #[test]
 fn a_kapc_is_in_one_queue_at_a_time() {
     let mut script = Script::new();
