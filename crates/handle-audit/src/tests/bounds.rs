@@ -65,3 +65,15 @@ fn threads_beyond_the_bound_are_counted() {
     assert_eq!((threads.len(), losses.threads_not_kept), (crate::fold::MAX_THREADS, 6));
     assert_eq!(threads[0].total, 2);
 }
+
+#[test]
+fn the_last_eighth_of_a_ring_is_kept_for_creates() {
+    let calls = |operation, count| (0..count).map(move |_| call(operation, 4, 1));
+    let config = AuditConfig::default().rings(1).ring_capacity(64);
+    let script = calls(Operation::Signal, 100).chain(calls(Operation::Create, 20));
+    let outcome = play(&config, script.collect());
+    let account = &outcome.snapshot.losses.rings[0];
+    let [signals, creates] = [Operation::Signal, Operation::Create]
+        .map(|operation| (account.folded.get(operation), account.rejected.get(operation)));
+    assert_eq!((signals, creates), ((56, 44), (8, 12)));
+}
