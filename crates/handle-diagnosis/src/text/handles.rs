@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use handle_audit::{
-    EntryList, GhostTrail, HandleAuditTrail, Lead, Operation, PreviousGeneration, TrailEntry,
+    EntryList, GhostTrail, HandleAuditTrail, Lead, Operation, OperationCounts, PreviousGeneration, TrailEntry,
 };
 
 use crate::input::Case;
@@ -89,13 +89,14 @@ fn one(page: &mut Page, case: &Case<'_>, handle: u32, limit: Option<usize>) {
     if let Some(trail) = snapshot.trail(handle) {
         trail_of(page, case, trail, limit);
     }
-    if let Some(ghost) = snapshot.ghost(handle) {
-        ghost_of(page, case, ghost, limit);
-    }
-    if let Some(lead) = lead(case, handle).filter(|_| snapshot.trail(handle).is_none()) {
-        heading(page, "ghost", lead.handle, "used and never created");
-        page.labelled("totals", PLAIN, &operations(&lead.totals));
-        page.labelled("first", PLAIN, &line(case, &lead.first));
+    let lead = lead(case, handle).filter(|_| snapshot.trail(handle).is_none());
+    match (snapshot.ghost(handle), lead) {
+        (Some(ghost), lead) => ghost_of(page, case, ghost, lead, limit),
+        (None, Some(lead)) => {
+            heading(page, "ghost", lead.handle, "used and never created");
+            lead_of(page, case, lead, lead.totals);
+        }
+        (None, None) => {}
     }
 }
 
@@ -181,7 +182,14 @@ fn previous_of(page: &mut Page, case: &Case<'_>, previous: &PreviousGeneration, 
     }
 }
 
-fn ghost_of(page: &mut Page, case: &Case<'_>, ghost: &GhostTrail, limit: Option<usize>) {
+/// What a lead keeps: totals, and the first use.
+fn lead_of(page: &mut Page, case: &Case<'_>, lead: &Lead, totals: OperationCounts) {
+    page.labelled("totals", PLAIN, &operations(&totals));
+    page.labelled("first", PLAIN, &line(case, &lead.first));
+}
+
+/// A ghost, with its uses other than the signals that its trail has.
+fn ghost_of(page: &mut Page, case: &Case<'_>, ghost: &GhostTrail, lead: Option<&Lead>, limit: Option<usize>) {
     let signals: &EntryList = &ghost.signals;
     let about = if case.snapshot.trail(ghost.handle).is_some() {
         "signals that reached nothing"
@@ -189,7 +197,14 @@ fn ghost_of(page: &mut Page, case: &Case<'_>, ghost: &GhostTrail, limit: Option<
         "signalled and never created"
     };
     heading(page, "ghost", ghost.handle, about);
-    page.labelled("totals", PLAIN, &words::count(signals.total(), "signal"));
+    match lead {
+        Some(lead) => {
+            let mut totals = lead.totals;
+            totals.add(Operation::Signal, signals.total());
+            lead_of(page, case, lead, totals);
+        }
+        None => page.labelled("totals", PLAIN, &words::count(signals.total(), "signal")),
+    }
     let records: Vec<TrailEntry> = match limit {
         Some(limit) => signals.iter().rev().take(limit).rev().copied().collect(),
         None => signals.held().copied().collect(),
