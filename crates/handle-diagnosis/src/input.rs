@@ -158,6 +158,16 @@ impl ThreadInfo {
             start: 0,
         }
     }
+
+    /// Where in the guest it is: what called the wait that it is parked in, or else its next instruction, which in a
+    /// wait would be that of the import. `None` if unknown.
+    #[must_use]
+    pub fn place(&self) -> Option<u32> {
+        let parked =
+            self.state == ThreadState::Waiting || self.state == ThreadState::Suspended && !self.on.is_empty();
+        let place = if parked && self.lr != 0 { self.lr } else { self.pc };
+        (place != 0 && self.state != ThreadState::Exited).then_some(place)
+    }
 }
 
 /// The thread that is taken for the main one where no list says which is.

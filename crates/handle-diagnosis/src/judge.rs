@@ -22,7 +22,7 @@ pub struct Parked {
     pub tid: u32,
     /// The handles that it waits for.
     pub on: Vec<u32>,
-    /// Where it called the wait: the link register, if the wait was recorded.
+    /// Where it called the wait: the link register, by the record of the wait or else by the host's list.
     pub lr: Option<u32>,
     /// When, in cycles, if the wait was recorded.
     pub since: Option<u64>,
@@ -140,6 +140,10 @@ impl Bench<'_, '_> {
 
     /// What there is to say about each root.
     fn root_drafts(&self) -> Vec<Draft> {
+        // Without a record every thread would look the same, and like what it is not: the run as a whole has a verdict.
+        if self.view.is_untraced() {
+            return Vec::new();
+        }
         let roots: BTreeSet<u32> = self.roots.root_of.values().copied().collect();
         roots.into_iter().filter_map(|root| self.root_draft(root)).collect()
     }

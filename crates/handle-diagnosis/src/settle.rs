@@ -108,7 +108,7 @@ pub(crate) enum Loss<'a> {
 /// The loss that takes the ground from a window that ends now.
 pub(crate) fn loss<'a>(view: &View<'a>, since: u64, generation: u64, created_seen: bool) -> Option<Loss<'a>> {
     let snapshot = view.case.snapshot;
-    if snapshot.folded == 0 && snapshot.trails.is_empty() {
+    if view.is_untraced() {
         return Some(Loss::Untraced);
     }
     if snapshot.coverage.pauses > 0 {

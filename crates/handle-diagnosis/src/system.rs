@@ -128,7 +128,14 @@ pub(crate) fn gap(view: &View<'_>, drafts: &[Draft]) -> Option<Draft> {
     }
     let loss = crate::settle::loss(view, 0, 0, !view.case.snapshot.coverage.late_start)?;
     let mut finding = of_the_run(VerdictId::InsufficientEvidence, parked.clone());
-    finding.summary = format!("{} blocked, and {}.", is_or_are(&parked, "thread"), loss.what());
+    finding.summary = match parked.as_slice() {
+        [] => format!("{}.", words::sentence(&loss.what())),
+        [one] => {
+            let blocked = &view.blocked[one];
+            format!("{} is blocked on {}, and {}.", name(view, *one), wait_names(view, blocked), loss.what())
+        }
+        many => format!("{} blocked, and {}.", is_or_are(many, "thread"), loss.what()),
+    };
     finding.next = loss.remedy().to_owned();
     Some(Draft::new(finding, None, parked, Habit::default()))
 }
@@ -261,7 +268,7 @@ pub(crate) fn parked(view: &View<'_>, graph: &Graph) -> Vec<Parked> {
     let one = |blocked: &Blocked| Parked {
         tid: blocked.tid,
         on: blocked.members.iter().map(|member| member.handle).collect(),
-        lr: blocked.lr(),
+        lr: blocked.lr().or_else(|| view.case.thread(blocked.tid)?.place()),
         since: blocked.since(),
         for_ever: blocked.for_ever,
         needs: graph.edges.get(&blocked.tid).map(need),
@@ -272,7 +279,9 @@ pub(crate) fn parked(view: &View<'_>, graph: &Graph) -> Vec<Parked> {
 
 /// What could not be known, and what changed without a record.
 pub(crate) fn blind_spots(view: &View<'_>, graph: &Graph) -> Vec<String> {
-    let mut spots: Vec<String> = view.grade.unknowns().into_iter().map(str::to_owned).collect();
+    // That nothing was recorded is not a matter of what kinds were: the report says it as its loss.
+    let unknowns = if view.is_untraced() { Vec::new() } else { view.grade.unknowns() };
+    let mut spots: Vec<String> = unknowns.into_iter().map(str::to_owned).collect();
     let coverage = view.case.snapshot.coverage;
     if coverage.late_start {
         spots.push("recording began after the guest did: older handles are unknown".to_owned());

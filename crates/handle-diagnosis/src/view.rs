@@ -113,6 +113,11 @@ pub(crate) struct View<'a> {
 }
 
 impl<'a> View<'a> {
+    /// Nothing was recorded at all.
+    pub(crate) fn is_untraced(&self) -> bool {
+        self.case.snapshot.folded == 0 && self.case.snapshot.trails.is_empty()
+    }
+
     pub(crate) fn new(case: Case<'a>) -> Self {
         let objects = objects(case.snapshot);
         let mut by_alias = FxHashMap::default();

@@ -81,7 +81,9 @@ const CHAIN: usize = 8;
 /// The threads blocked through a verdict, each below the one that it needs.
 fn chain(page: &mut Page, case: &Case<'_>, diagnosis: &Diagnosis, verdict: &Verdict) {
     let blocked = |tid: &u32| diagnosis.parked.iter().find(|parked| parked.tid == *tid);
-    if verdict.blocks.len() < 2 && verdict.id != VerdictId::BusyPoll || verdict.blocks.is_empty() {
+    // One thread that its own verdict tells of needs no list, unless nothing else says where it waits.
+    let needs_list = verdict.id == VerdictId::BusyPoll || verdict.evidence.is_empty();
+    if verdict.blocks.is_empty() || verdict.blocks.len() < 2 && !needs_list {
         return;
     }
     page.gap();

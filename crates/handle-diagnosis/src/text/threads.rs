@@ -1,6 +1,6 @@
 //! The threads: where each is parked, or what it does.
 
-use crate::input::{Case, ThreadInfo, ThreadState};
+use crate::input::{Case, ThreadInfo};
 use crate::judge::{Diagnosis, Parked};
 use crate::text::paint::{BOLD, Page, paint};
 use crate::text::table::{Column, Table, cell};
@@ -63,8 +63,7 @@ fn row(
         _ => String::new(),
     };
     let all = if thread.is_some_and(|thread| thread.all && thread.on.len() > 1) { " (all)" } else { "" };
-    let pc = thread.filter(|thread| thread.state != ThreadState::Exited).map(|thread| thread.pc);
-    let at = parked.and_then(|parked| parked.lr).or(pc.filter(|pc| *pc != 0));
+    let at = parked.and_then(|parked| parked.lr).or_else(|| thread?.place());
     let needs = parked.and_then(|parked| parked.needs.as_ref());
     vec![
         cell(format!("{tid}{main}")),
