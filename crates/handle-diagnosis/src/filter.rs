@@ -1,9 +1,11 @@
 //! Leaving verdicts out of a diagnosis: accepted ones, and on a live run what flickers.
 
+use serde::{Deserialize, Serialize};
+
 use crate::judge::{Diagnosis, Parked};
 use crate::rank::Draft;
 use crate::rules::Finding;
-use crate::verdict::VerdictId;
+use crate::verdict::{Verdict, VerdictId};
 
 impl Diagnosis {
     /// Leaves out what somebody accepts, with what it explained; ranks close up.
@@ -28,9 +30,56 @@ impl Diagnosis {
     }
 }
 
+/// What is kept of one look at a run, for a later one to be held against: who was parked, and what was said. It can be
+/// written down, so that a report made later says what the live one said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Look {
+    parked: Vec<Standstill>,
+    verdicts: Vec<Claim>,
+}
+
+/// A parked thread.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+struct Standstill {
+    tid: u32,
+    on: Vec<u32>,
+    lr: Option<u32>,
+    since: Option<u64>,
+    records: u64,
+}
+
+/// A verdict, less what it rests on.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+struct Claim {
+    id: VerdictId,
+    handle: Option<u32>,
+    generation: Option<u64>,
+}
+
+impl Standstill {
+    fn of(parked: &Parked) -> Self {
+        let Parked { tid, ref on, lr, since, records, .. } = *parked;
+        Self { tid, on: on.clone(), lr, since, records }
+    }
+}
+
+impl From<&Diagnosis> for Look {
+    fn from(diagnosis: &Diagnosis) -> Self {
+        let claim = |verdict: &Verdict| Claim {
+            id: verdict.id,
+            handle: verdict.handle,
+            generation: verdict.generation,
+        };
+        Self {
+            parked: diagnosis.parked.iter().map(Standstill::of).collect(),
+            verdicts: diagnosis.verdicts.iter().map(claim).collect(),
+        }
+    }
+}
+
 /// What an earlier look at the same run says against a verdict of this one.
 pub(crate) struct Earlier<'e> {
-    pub(crate) look: &'e Diagnosis,
+    pub(crate) look: &'e Look,
     /// The parked threads of this look, ascending.
     pub(crate) now: &'e [Parked],
 }
@@ -57,8 +106,8 @@ impl Earlier<'_> {
 
     /// What became of a thread that was parked then, on what it is parked on now.
     fn stance(&self, tid: u32) -> Option<Stance> {
-        let of = |parked: &[Parked]| parked.iter().find(|parked| parked.tid == tid).cloned();
-        let (then, now) = (of(&self.look.parked)?, of(self.now)?);
+        let then = self.look.parked.iter().find(|parked| parked.tid == tid)?;
+        let now = self.now.iter().find(|parked| parked.tid == tid)?;
         if then.on != now.on {
             return None;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::filter::Earlier;
+use crate::filter::{Earlier, Look};
 use crate::graph::Graph;
 use crate::habit::Habit;
 use crate::input::Case;
@@ -74,11 +74,11 @@ pub fn diagnose(case: &Case<'_>) -> Diagnosis {
 /// Makes the diagnosis of a run that is looked at while it goes on, or was until now: only what an earlier look, some
 /// guest time ago, said too, of threads that have not moved since. What flickers is not shown.
 #[must_use]
-pub fn diagnose_live(case: &Case<'_>, earlier: &Diagnosis) -> Diagnosis {
+pub fn diagnose_live(case: &Case<'_>, earlier: &Look) -> Diagnosis {
     judge(case, Some(earlier))
 }
 
-fn judge(case: &Case<'_>, earlier: Option<&Diagnosis>) -> Diagnosis {
+fn judge(case: &Case<'_>, earlier: Option<&Look>) -> Diagnosis {
     let view = View::new(*case);
     let graph = Graph::new(&view);
     let habits = habits(&view, &graph);

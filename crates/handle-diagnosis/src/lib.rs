@@ -64,6 +64,7 @@ mod words;
 
 pub use exit::{ExitCode, exit_code};
 pub use explain::{Explanation, explain, explanation};
+pub use filter::Look;
 pub use input::{Case, Ended, MAIN_TID, NoSymbols, RunSummary, Symbolize, ThreadInfo, ThreadState};
 pub use json::write_json;
 pub use judge::{Diagnosis, Need, Parked, diagnose, diagnose_live};

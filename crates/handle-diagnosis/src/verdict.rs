@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use handle_audit::TrailEntry;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
 /// How sure a verdict is, from least to most.
@@ -156,6 +157,19 @@ impl FromStr for VerdictId {
     fn from_str(word: &str) -> Result<Self, BadVerdictId> {
         let same = |id: &&Self| id.code().eq_ignore_ascii_case(word) || id.name().eq_ignore_ascii_case(word);
         Self::ALL.iter().find(same).copied().ok_or_else(|| BadVerdictId(word.to_owned()))
+    }
+}
+
+/// As its code.
+impl Serialize for VerdictId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
+impl<'de> Deserialize<'de> for VerdictId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

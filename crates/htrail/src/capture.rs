@@ -39,6 +39,9 @@ pub(crate) fn end(writer: &CaptureWriter, ran: &Ran) -> Result<(), Error> {
     ran.audit.shutdown()?;
     let attached = writer.attach(evidence::RUN, &evidence::run(&run));
     let attached = attached.and(writer.attach(evidence::THREADS, &evidence::threads(&threads)));
+    let look = ran.first_look.as_ref();
+    let attached =
+        attached.and(look.map_or(Ok(()), |look| writer.attach(evidence::LOOK, &evidence::look(look))));
     writer.note_end(run.ended.name())?;
     writer.finish()?;
     Ok(attached?)

@@ -1,7 +1,7 @@
 //! `htrail export`: a capture for other programs.
 
 use handle_capture::{Mark, Story, export as write, write_whole};
-use handle_diagnosis::{Verdict, diagnose};
+use handle_diagnosis::Verdict;
 
 use crate::capture_report::{Evidence, note};
 use crate::cli::ExportOptions;
@@ -20,7 +20,7 @@ pub(crate) fn export(options: &ExportOptions) -> Result<Exit, Error> {
     note(path, &story.recovered);
     let evidence = Evidence::of(path, story.recovered.clone(), &[])?;
     let last = story.last_cycle();
-    story.marks = diagnose(&evidence.case()).verdicts.iter().map(|verdict| mark(verdict, last)).collect();
+    story.marks = evidence.diagnosis().verdicts.iter().map(|verdict| mark(verdict, last)).collect();
     write_whole(&options.out, |to| write(&story, options.to, to))?;
     let whole = evidence.recovered.is_complete() && !story.begins_late();
     Ok(if whole { Exit::Clean } else { Exit::Incomplete })

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use handle_capture::{Ending, Recovered};
-use handle_diagnosis::{Case, Ended, RunSummary, ThreadInfo, diagnose, diagnose_live};
+use handle_diagnosis::{Case, Diagnosis, Ended, Look, RunSummary, ThreadInfo, diagnose_live};
 use ppc::Symbols;
 
 use crate::cli::ReportFileOptions;
@@ -25,6 +25,8 @@ pub(crate) struct Evidence {
     pub(crate) run: RunSummary,
     pub(crate) threads: Option<Vec<ThreadInfo>>,
     pub(crate) names: Names,
+    /// What was seen while the run went on, if anybody looked.
+    look: Option<Look>,
 }
 
 impl Evidence {
@@ -50,9 +52,11 @@ impl Evidence {
         };
         let threads = attachment(evidence::THREADS).map(evidence::read_threads);
         let threads = threads.transpose().map_err(bad("the list of threads"))?;
+        let look = attachment(evidence::LOOK).map(evidence::read_look);
+        let look = look.transpose().map_err(bad("the first look"))?;
         let of_image = attachment(evidence::SYMBOLS).map_or(Ok(Symbols::default()), evidence::read_symbols);
         let names = Names::gather(of_image.map_err(bad("the list of names"))?, symbols)?;
-        Ok(Self { recovered, run, threads, names })
+        Ok(Self { recovered, run, threads, names, look })
     }
 
     /// The case for a diagnosis.
@@ -62,6 +66,11 @@ impl Evidence {
             Some(threads) => case.with_threads(threads),
             None => case,
         }
+    }
+
+    /// The diagnosis, the same as that of the live run.
+    pub(crate) fn diagnosis(&self) -> Diagnosis {
+        report::diagnosis(&self.case(), self.look.as_ref())
     }
 }
 
@@ -84,23 +93,18 @@ pub(crate) fn report(options: &ReportFileOptions) -> Result<Exit, Error> {
     let path = &options.capture;
     let evidence = Evidence::read(path, &options.symbols)?;
     note(path, &evidence.recovered);
-    let case = evidence.case();
-    let mut diagnosis = diagnose(&case);
+    let diagnosis = evidence.diagnosis();
     if evidence.recovered.info.ending == Ending::Running {
         // What one look at a live run says may be gone at the next.
         thread::sleep(BETWEEN_LOOKS);
         let later = Evidence::read(path, &options.symbols)?;
-        diagnosis = diagnose_live(&later.case(), &diagnosis);
+        let diagnosis = diagnose_live(&later.case(), &Look::from(&diagnosis));
         return shown(&later, diagnosis, options);
     }
     shown(&evidence, diagnosis, options)
 }
 
-fn shown(
-    evidence: &Evidence,
-    diagnosis: handle_diagnosis::Diagnosis,
-    options: &ReportFileOptions,
-) -> Result<Exit, Error> {
+fn shown(evidence: &Evidence, diagnosis: Diagnosis, options: &ReportFileOptions) -> Result<Exit, Error> {
     let exit = report::show(&evidence.case(), diagnosis, &options.report)?;
     let incomplete = exit == Exit::Clean && !evidence.recovered.is_complete();
     Ok(if incomplete { Exit::Incomplete } else { exit })

@@ -1,7 +1,7 @@
 //! What the host attaches to a capture, as JSON: the run in figures, its threads, the names of addresses.
 
 use handle_audit::Frame;
-use handle_diagnosis::{Ended, RunSummary, ThreadInfo, ThreadState};
+use handle_diagnosis::{Ended, Look, RunSummary, ThreadInfo, ThreadState};
 use ppc::{Symbol, Symbols};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -14,6 +14,8 @@ pub(crate) const START: &str = "start.json";
 pub(crate) const RUN: &str = "run.json";
 /// Name of the one that holds the guest threads.
 pub(crate) const THREADS: &str = "threads.json";
+/// Name of the one that holds the look at the run before it ended, if there was one.
+pub(crate) const LOOK: &str = "look.json";
 /// Name of the one that holds the names of addresses.
 pub(crate) const SYMBOLS: &str = "symbols.json";
 
@@ -105,6 +107,16 @@ pub(crate) fn threads(threads: &[ThreadInfo]) -> Vec<u8> {
 pub(crate) fn read_threads(bytes: &[u8]) -> Result<Vec<ThreadInfo>, String> {
     let threads: Vec<Listed> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     Ok(threads.into_iter().map(|Listed(thread)| thread).collect())
+}
+
+/// The look at the run before it ended.
+pub(crate) fn look(look: &Look) -> Vec<u8> {
+    json(look)
+}
+
+/// Reads it back.
+pub(crate) fn read_look(bytes: &[u8]) -> Result<Look, String> {
+    serde_json::from_slice(bytes).map_err(|error| error.to_string())
 }
 
 /// The names of addresses: address, size, name of each.

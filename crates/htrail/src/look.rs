@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use handle_audit::HandleAudit;
-use handle_diagnosis::{Case, Diagnosis, Ended, RunSummary, ThreadInfo, diagnose};
+use handle_diagnosis::{Case, Ended, Look, RunSummary, ThreadInfo, diagnose};
 use xenon_kernel::{CYCLES_PER_SECOND, Control, Machine, Outcome};
 
 use crate::error::Error;
@@ -24,7 +24,7 @@ const NAPS: u32 = 200;
 pub(crate) struct FirstLook {
     audit: Arc<HandleAudit>,
     control: Control,
-    newest: Mutex<Option<Diagnosis>>,
+    newest: Mutex<Option<Look>>,
 }
 
 impl FirstLook {
@@ -39,7 +39,7 @@ impl FirstLook {
         let threads: Vec<ThreadInfo> = self.control.threads().iter().map(summary::thread).collect();
         let run = RunSummary { ended, cycles: self.control.progress().cycles, ..RunSummary::default() };
         let diagnosis = diagnose(&Case::new(&snapshot, &run).with_threads(&threads));
-        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(diagnosis);
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(Look::from(&diagnosis));
     }
 
     /// Looks, lets some guest time pass, and ends the run.
@@ -75,7 +75,7 @@ impl FirstLook {
     }
 
     /// The newest look, if there was one.
-    pub(crate) fn newest(&self) -> Option<Diagnosis> {
+    pub(crate) fn newest(&self) -> Option<Look> {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -3,7 +3,8 @@
 use std::io;
 
 use handle_diagnosis::{
-    Case, Diagnosis, Ended, ExitCode, Layout, ThreadInfo, diagnose, diagnose_live, exit_code, write_json,
+    Case, Diagnosis, Ended, ExitCode, Layout, Look, ThreadInfo, diagnose, diagnose_live, exit_code,
+    write_json,
 };
 
 use crate::cli::ReportOptions;
@@ -19,13 +20,17 @@ pub(crate) fn print(ran: &Ran, options: &ReportOptions) -> Result<Exit, Error> {
     let run = summary::run_summary(&ran.guest, ran.seed, &ran.outcome, &ran.names);
     let threads: Vec<ThreadInfo> = ran.outcome.threads.iter().map(summary::thread).collect();
     let case = Case::new(&snapshot, &run).with_threads(&threads).with_symbols(&ran.names);
+    show(&case, diagnosis(&case, ran.first_look.as_ref()), options)
+}
+
+/// The diagnosis of a run that is over, held against a look at it while it went on, if there was one.
+pub(crate) fn diagnosis(case: &Case<'_>, look: Option<&Look>) -> Diagnosis {
     // No look is needed to tell what has ended by itself.
-    let stopped = matches!(run.ended, Ended::Watchdog | Ended::Interrupted);
-    let diagnosis = match ran.first_look.as_ref().filter(|_| stopped) {
-        Some(look) => diagnose_live(&case, look),
-        None => diagnose(&case),
-    };
-    show(&case, diagnosis, options)
+    let stopped = matches!(case.run.ended, Ended::Watchdog | Ended::Interrupted);
+    match look.filter(|_| stopped) {
+        Some(look) => diagnose_live(case, look),
+        None => diagnose(case),
+    }
 }
 
 /// Prints a diagnosis and says how the command ends.

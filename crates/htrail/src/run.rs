@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use handle_audit::{AuditConfig, HandleAudit, TRACE_HANDLES_VARIABLE, TraceHandles};
-use handle_diagnosis::Diagnosis;
+use handle_diagnosis::Look;
 use host_os::InterruptWatch;
 use ppc::Image;
 use xenon_kernel::{FaultInfo, Machine, MachineConfig, Mount, Outcome};
@@ -31,7 +31,7 @@ pub(crate) struct Ran {
     pub(crate) audit: Arc<HandleAudit>,
     pub(crate) names: Names,
     /// What was seen while it went on, if anybody looked.
-    pub(crate) first_look: Option<Diagnosis>,
+    pub(crate) first_look: Option<Look>,
 }
 
 /// Runs a guest and reports.

@@ -2,7 +2,7 @@
 
 use handle_audit::{Gap, Operation, Snapshot};
 use handle_diagnosis::{
-    Confidence, Ended, ExitCode, ThreadState, VerdictId, diagnose, diagnose_live, exit_code,
+    Confidence, Ended, ExitCode, Look, ThreadState, VerdictId, diagnose, diagnose_live, exit_code,
 };
 
 use crate::scene::{MS, Scene};
@@ -194,7 +194,7 @@ fn accepted_verdicts_go_with_what_they_explain() {
 
 /// What a second look says that agrees with `first`.
 fn live(scene: &Scene, first: &handle_diagnosis::Diagnosis) -> Vec<String> {
-    let diagnosis = scene.case(|case| diagnose_live(case, first));
+    let diagnosis = scene.case(|case| diagnose_live(case, &Look::from(first)));
     diagnosis.verdicts.iter().map(|verdict| format!("{} {}", verdict.id, verdict.confidence)).collect()
 }
 
