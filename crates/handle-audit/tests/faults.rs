@@ -10,8 +10,6 @@ use handle_audit::{
     AuditConfig, Capture, CaptureSink, CapturedSlot, Checkpoint, Coverage, DrainDied, Focus, HandleAudit,
     HandleAuditEntry, HandleKind, LedgerAccount, Losses, Recorder, label,
 };
-use rustix::process::setpriority_process;
-use rustix::thread::{CpuSet, Pid, sched_getaffinity, sched_setaffinity};
 use spsc_ring::{CONTROL_WORDS, LINE_WORDS, Seal};
 
 const HANDLE: u32 = 0x1004;
@@ -134,56 +132,6 @@ fn a_reader_that_panics_over_its_copy_stops_nobody() {
         read.unwrap_err();
     }
     assert_eq!(balanced(&audit, 2_000).rejected(), 0);
-}
-
-/// The threads of this process that drain.
-fn drains() -> Vec<Pid> {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    tasks
-        .filter_map(|task| {
-            let task = task.ok()?;
-            let name = std::fs::read_to_string(task.path().join("comm")).ok()?;
-            let id = task.file_name().to_str()?.parse().ok()?;
-            name.starts_with("handle-audit-d").then(|| Pid::from_raw(id)).flatten()
-        })
-        .collect()
-}
-
-#[test]
-fn a_starved_drain_delays_no_reader_and_no_producer() {
-    let audit = HandleAudit::new(AuditConfig::default().ring_capacity(1024).enabled(true)).unwrap();
-    let here = sched_getaffinity(None).unwrap();
-    let core = (0..CpuSet::MAX_CPU).find(|core| here.is_set(*core)).unwrap();
-    let mut one = CpuSet::new();
-    one.set(core);
-    let mut starved = 0;
-    for drain in drains() {
-        // Drains of other tests may end meanwhile.
-        let niced = setpriority_process(Some(drain), 19).is_ok();
-        starved += usize::from(niced && sched_setaffinity(Some(drain), &one).is_ok());
-    }
-    assert!(starved > 0, "the drain of this test lives");
-    let over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            sched_setaffinity(None, &one).unwrap();
-            while !over.load(Ordering::Relaxed) {
-                std::hint::spin_loop();
-            }
-        });
-        let mut recorder = audit.claim(0).unwrap();
-        for round in 0..50 {
-            // Once it fits the ring, once it does not.
-            let records = if round % 2 == 0 { 500 } else { 5_000 };
-            create_and_signal(&mut recorder, HANDLE, 0..records);
-            audit.flush().unwrap();
-            let trail = audit.trail(HANDLE).unwrap();
-            assert!(trail.signals.total() >= 499, "a flush folds what was recorded before it");
-        }
-        balanced(&audit, 25 * 5_500);
-        audit.shutdown().unwrap();
-        over.store(true, Ordering::Relaxed);
-    });
 }
 
 #[test]
