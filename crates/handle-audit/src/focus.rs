@@ -117,16 +117,18 @@ impl TraceHandles {
         Self::On(Focus::default())
     }
 
-    /// Reads the value of the environment variable: empty or `0` is off, `1` is on, anything else is a list.
+    /// Reads the value of the environment variable: empty or `0` is off, `1` is on, anything else is a list. Blanks
+    /// around it do not count, since shells and scripts leave some.
     ///
     /// # Errors
     ///
     /// [`BadHandleList`] if it is not a list either.
     pub fn from_variable(value: &str) -> Result<Self, BadHandleList> {
-        match value {
+        match value.trim() {
             "" | "0" => Ok(Self::Off),
             "1" => Ok(Self::on()),
-            value => value.parse(),
+            // Untrimmed: an error says at which character.
+            _ => value.parse(),
         }
     }
 
@@ -187,6 +189,11 @@ mod tests {
         assert_eq!(resolve(None, Some("")), Ok(TraceHandles::Off));
         assert_eq!(resolve(None, Some("0")), Ok(TraceHandles::Off));
         assert_eq!(resolve(None, Some("1")), Ok(TraceHandles::on()));
+        for (variable, read) in
+            [(" 0 ", TraceHandles::Off), (" ", TraceHandles::Off), ("1 ", TraceHandles::on())]
+        {
+            assert_eq!(resolve(None, Some(variable)), Ok(read));
+        }
         assert_eq!(resolve(None, Some("0x1004,0x100c")), Ok(focus(&[0x1004, 0x100c])));
         assert_eq!(resolve(Some("off"), Some("1")), Ok(TraceHandles::Off));
         assert_eq!(resolve(Some("on"), Some("rubbish")), Ok(TraceHandles::on()));
