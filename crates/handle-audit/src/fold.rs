@@ -145,6 +145,9 @@ impl Fold {
     /// Folds records into what is kept of their threads. Stripes do not order different handles, so that is ordered by
     /// (cycle, position, ring): along one guest thread the cycle never falls. Records may come in any order; in that of
     /// their rings, each is the newest of its thread. A ring carries long runs of one thread, which are added together.
+    ///
+    /// A record whose trail finds no memory afterwards stays: it is true that the thread made it, and what a thread did
+    /// last is asked most when things go wrong. The accounts have it among the refused.
     pub(crate) fn fold_threads(&mut self, records: &[Taken], allow: impl Fn(&Taken) -> bool) {
         let same = |one: &Taken, next: &Taken| one.ring == next.ring && one.record.tid() == next.record.tid();
         let mut not_kept = 0;

@@ -56,6 +56,9 @@ fn records_that_find_no_memory_are_refused_and_counted() {
     assert_eq!((losses.rings[0].attempted(), losses.rings[1].rejected.total()), (0, losses.rejected()));
     assert!(losses.overlaps(20, 20) && !losses.overlaps(10, 19), "{:?}", losses.gaps);
     assert_eq!(losses.first_rejected_create(), Some(20));
+    // What the thread did last is known although no trail has it.
+    let thread = &audit.snapshot().unwrap().threads[0];
+    assert_eq!((thread.total, thread.last.back().unwrap().handle), (issued, *later.last().unwrap()));
 
     // With memory again, everything goes on.
     issued += play(&audit, &mut recorder, &later, 30);
