@@ -6,7 +6,7 @@ use crate::input::{Case, Ended};
 use crate::judge::Diagnosis;
 use crate::settle::operations;
 use crate::text::paint::{BOLD, PLAIN, Page, WARN, paint, wrap};
-use crate::verdict::Confidence;
+use crate::verdict::{Confidence, VerdictId};
 use crate::words::{count, digits, hex, list, time};
 
 pub(super) fn write(page: &mut Page, case: &Case<'_>, diagnosis: &Diagnosis) {
@@ -23,6 +23,11 @@ pub(super) fn write(page: &mut Page, case: &Case<'_>, diagnosis: &Diagnosis) {
     match lost(case) {
         Some(lost) => page.labelled("losses", WARN, &lost),
         None => page.labelled("losses", PLAIN, &nothing_lost(case)),
+    }
+    // A verdict that the loss spoilt says so itself.
+    let spoilt = diagnosis.verdicts.iter().any(|verdict| verdict.id == VerdictId::InsufficientEvidence);
+    if case.snapshot.losses.rejected() > 0 && !spoilt {
+        page.labelled("", PLAIN, "--ring-capacity makes the rings larger");
     }
     if let Some(dropped) = dropped(case) {
         page.labelled("", PLAIN, &dropped);

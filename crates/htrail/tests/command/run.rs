@@ -94,6 +94,14 @@ fn the_storm_balances_its_accounts() {
 }
 
 #[test]
+fn a_healthy_run_that_lost_records_names_the_option_that_avoids_it() {
+    let ran = run("storm", &["--arg", "200", "--trace-handles", "--ring-capacity=8"]);
+    assert_eq!(ran.exit, 3, "{}", ran.err);
+    let head: Vec<_> = ran.out.lines().take(8).collect();
+    assert!(head.iter().any(|line| line.trim() == "--ring-capacity makes the rings larger"), "{head:#?}");
+}
+
+#[test]
 fn a_deterministic_run_repeats_itself_to_the_byte() {
     for name in ["pingpong", "boot_hang", "reuse"] {
         let once = || {
