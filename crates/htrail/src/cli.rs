@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ColorChoice, Parser, Subcommand};
-use handle_audit::{DEFAULT_RING_CAPACITY, MAX_RING_CAPACITY, MIN_RING_CAPACITY, TraceHandles};
+use handle_audit::{MAX_RING_CAPACITY, MIN_RING_CAPACITY, TraceHandles};
 use handle_capture::Form;
 use handle_diagnosis::{Confidence, VerdictId};
 use xenon_kernel::FaultSpec;
@@ -190,9 +190,10 @@ pub(crate) struct MachineOptions {
     /// What the kernel records: `all`, or `basic` for create, signal, ghost signal, wait and wake alone.
     #[arg(long, value_name = "SET", value_enum, default_value_t = Operations::All)]
     pub(crate) ops: Operations,
-    /// Records that each ring holds, rounded up to a power of two.
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_RING_CAPACITY, value_parser = ring_capacity)]
-    pub(crate) ring_capacity: usize,
+    /// Records that each ring holds, rounded up to a power of two; 40 bytes each in memory, 64 in a capture. By default
+    /// 262144, and 65536 with --trace-out, whose space they take.
+    #[arg(long, value_name = "N", value_parser = ring_capacity)]
+    pub(crate) ring_capacity: Option<usize>,
 }
 
 /// What the report shows, and what counts as a finding.

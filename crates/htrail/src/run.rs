@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use handle_audit::{AuditConfig, HandleAudit, TRACE_HANDLES_VARIABLE, TraceHandles};
+use handle_audit::{AuditConfig, DEFAULT_RING_CAPACITY, HandleAudit, TRACE_HANDLES_VARIABLE, TraceHandles};
 use handle_diagnosis::Look;
 use host_os::InterruptWatch;
 use ppc::Image;
@@ -46,7 +46,8 @@ pub(crate) fn run(options: &RunOptions) -> Result<Exit, Error> {
     let names = Names::gather(image.symbols.clone(), &options.symbols)?;
     let guest = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let seed = options.machine.seed.draw();
-    let config = audit_config(&options.machine, trace);
+    let ring_capacity = ring_capacity(options);
+    let config = audit_config(&options.machine, trace).ring_capacity(ring_capacity);
     let machine_config = machine_config(options, seed)?;
     let console = Arc::new(Console::new(options.report.json));
     let machine = |audit| {
@@ -58,7 +59,6 @@ pub(crate) fn run(options: &RunOptions) -> Result<Exit, Error> {
         drop(machine(None)?);
     }
     let start = Start { guest: guest.clone(), seed };
-    let ring_capacity = options.machine.ring_capacity;
     let (audit, capture) = capture::begin(config, &options.capture, ring_capacity, &names, &start)?;
     let audit = Arc::new(audit);
     let machine = machine(Some(audit.clone()))?;
@@ -99,8 +99,18 @@ fn load(path: &Path) -> Result<Image, Error> {
     ppc::load(&bytes).map_err(|source| Error::Guest { path: path.to_owned(), source })
 }
 
+/// Six hardware threads may share two cores with the drain: a ring in memory then has to hold what is recorded while the
+/// drain waits for its turn. That is 80 MiB, of which a run touches what it needs.
+fn ring_capacity(options: &RunOptions) -> usize {
+    let default = match options.capture.trace_out {
+        Some(_) => DEFAULT_RING_CAPACITY,
+        None => 4 * DEFAULT_RING_CAPACITY,
+    };
+    options.machine.ring_capacity.unwrap_or(default)
+}
+
 fn audit_config(options: &MachineOptions, trace: TraceHandles) -> AuditConfig {
-    let config = AuditConfig::default().ring_capacity(options.ring_capacity).trace_handles(trace);
+    let config = AuditConfig::default().trace_handles(trace);
     // A drain thread would make it a matter of luck whether a ring is full.
     if options.deterministic { config.manual() } else { config }
 }
