@@ -16,6 +16,9 @@ use crate::segment::SLOT_WORDS;
 use crate::source::Source;
 use crate::words::Glass;
 
+/// How often the newest segments are tried again because the writer came round to them.
+const MAX_PASSES: usize = 8;
+
 /// Follows the segments, and folds what they hold.
 #[derive(Debug)]
 pub(crate) struct History<'a, V> {
@@ -43,6 +46,8 @@ pub(crate) struct History<'a, V> {
     slots: u64,
     lost: u64,
     omitted: u64,
+    /// The segment that the last frame was in: generation and index.
+    last: Option<(u64, u64)>,
     oldest: u64,
     newest: u64,
     kept: u64,
@@ -76,6 +81,7 @@ impl<'a, V: FnMut(&Event)> History<'a, V> {
             slots: 0,
             lost: 0,
             omitted: 0,
+            last: None,
             oldest: 0,
             newest: 0,
             kept: 0,
@@ -83,15 +89,38 @@ impl<'a, V: FnMut(&Event)> History<'a, V> {
         }
     }
 
-    /// Follows every segment that can be read.
+    /// Follows every segment that can be read. A process that runs may overwrite them meanwhile; then the checkpoint of
+    /// the next one is where it goes on.
     pub(crate) fn read(&mut self) {
-        for (generation, index) in self.generations() {
-            self.segment(generation, index);
+        let mut begin = 0;
+        for _ in 0..MAX_PASSES {
+            let mut segments = self.generations();
+            segments.retain(|(generation, _)| *generation >= begin);
+            if begin > 0 {
+                // The writer is fast: it needs longest to come round to the newest.
+                segments.drain(..segments.len().saturating_sub(2));
+            }
+            let mut overtaken = false;
+            for (generation, index) in segments {
+                self.segment(generation, index);
+                begin = generation + 1;
+                overtaken = self.is_overtaken((generation, index));
+            }
+            if !overtaken {
+                break;
+            }
         }
-        if !self.exact && self.lost == 0 && self.base.taken.is_empty() {
+        if !self.exact && self.lost == 0 {
             // No checkpoint could be used: all that was before the oldest segment is unknown.
             self.lose(self.slots_before);
         }
+    }
+
+    /// Whether a segment was begun anew since its generation was told.
+    fn is_overtaken(&self, (generation, index): (u64, u64)) -> bool {
+        let at = self.geometry.segment_at(index);
+        find::section(self.source, &self.geometry, Role::Segment, index, at)
+            .is_some_and(|block| block.generation > generation)
     }
 
     /// Generations and their segments, oldest first. A segment whose block is damaged gets the generation that its
@@ -128,6 +157,8 @@ impl<'a, V: FnMut(&Event)> History<'a, V> {
                 any = true;
                 self.begin(generation);
             }
+            self.notice_loss(&frame);
+            self.last = Some((generation, index));
             self.frame(&frame);
         }
     }
@@ -144,7 +175,6 @@ impl<'a, V: FnMut(&Event)> History<'a, V> {
     }
 
     fn frame(&mut self, frame: &Frame) {
-        self.notice_loss(frame);
         match frame.kind {
             Kind::Slots => self.slots_frame(&frame.body),
             Kind::Focus => {
@@ -207,6 +237,11 @@ impl<'a, V: FnMut(&Event)> History<'a, V> {
         let expected = self.expected_slots.unwrap_or(self.slots_before);
         if frame.slots_before > expected {
             self.lose(frame.slots_before - expected);
+            if self.last.is_some_and(|last| self.is_overtaken(last)) {
+                // It was dropped while it was read, and is no loss if a later checkpoint holds what it led to.
+                (self.lost, self.slots_before) = (0, frame.slots_before);
+                (self.oldest, self.kept) = (self.newest, 1);
+            }
         }
         let slots = if frame.kind == Kind::Slots { frame.body.len() / SLOT_WORDS } else { 0 };
         self.expected_slots = Some(frame.slots_before.saturating_add(slots as u64));

@@ -115,6 +115,41 @@ fn history_beyond_the_size_is_dropped_and_the_trails_are_whole() {
     assert!(recovered.info.bytes <= needed * 2);
 }
 
+/// The reader is shown each event before it reads on, so the run can go on in the middle of the reading.
+#[test]
+fn a_writer_that_comes_round_to_what_is_being_read_costs_history_and_no_trails() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.htrail");
+    let (audit, _writer) = captured(&options(&path).max_bytes(2_500_000));
+    let mut recorders = recorders(&audit);
+    play(&audit, &mut recorders, 0..60_000);
+    let mut round = 60_000;
+    // One, two, and all segments are overwritten, while the first, a middle or the last of them is read.
+    for rounds in [9_000, 18_000, 60_000] {
+        for percent in [0, 30, 60, 95] {
+            audit.flush().unwrap();
+            let before = audit.snapshot().unwrap();
+            let (mut events, mut all) = (0, 0);
+            read_with(&path, |_| all += 1).unwrap();
+            let recovered = read_with(&path, |_| {
+                events += 1;
+                if events == 1 + all * percent / 100 {
+                    play(&audit, &mut recorders, round..round + rounds);
+                    audit.flush().unwrap();
+                    round += rounds;
+                }
+            });
+            let recovered = recovered.unwrap();
+            assert_eq!(recovered.info.ending, Ending::Running);
+            lossless(&recovered);
+            assert!(recovered.snapshot.folded >= before.folded);
+            assert!(recovered.snapshot.losses.holes().is_empty());
+        }
+    }
+    audit.flush().unwrap();
+    same(&read(&path).unwrap().snapshot, &audit.snapshot().unwrap());
+}
+
 #[test]
 fn rings_elsewhere_are_removed_at_the_end_and_not_needed_then() {
     let directory = tempfile::tempdir().unwrap();
