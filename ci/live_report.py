@@ -21,7 +21,7 @@ def run(watched, work):
     capture = Path(work) / "run.htrail"
     capture.unlink(missing_ok=True)
     storm = processes.Run(htrail, "storm", "--arg", hops, "--trace-out", capture, "--ring-capacity", "2048",
-                          "--trace-max-bytes", "6M")
+                          "--trace-max-bytes", "12M")
     storm.wait_for(capture)
     watcher = subprocess.Popen([look_on, capture, "10", "10"]) if watched else None
     spent, begin = 0, time.monotonic()

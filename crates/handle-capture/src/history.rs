@@ -308,7 +308,9 @@ impl<'a, V: FnMut(&Event)> History<'a, V> {
     pub(crate) fn notice_release(&mut self, ring: usize, found: &RingFound) {
         let Some(bounds) = found.bounds else { return };
         let base = self.base.taken.get(ring).copied().unwrap_or(self.geometry.first_position);
-        let appended = self.appended[ring].unwrap_or(base);
+        // A ring that had nothing since the checkpoint was last met in segments before it.
+        let beyond = |appended: &u64| appended.wrapping_sub(base) as i64 > 0;
+        let appended = self.appended[ring].filter(beyond).unwrap_or(base);
         let lost = bounds.head.wrapping_sub(appended);
         if self.ends.is_none() && lost as i64 > 0 {
             self.lose(lost);
