@@ -1,6 +1,7 @@
 //! The command as its users see it: arguments in, two streams and an exit code out.
 
 mod bad_input;
+mod capture_endings;
 mod elf;
 mod faults;
 mod json;

@@ -3,40 +3,17 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use serde_json::Value;
 
-use crate::support::{guest, run};
-
-/// A guest that runs for hours, and its standard error, to be kept open. When this returns, the command watches for
-/// signals: it names the seed that it drew only after that.
-fn long_run(out: impl Into<Stdio>) -> (Child, BufReader<ChildStderr>) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_htrail"))
-        .arg("run")
-        .arg(guest("storm"))
-        .args(["--arg", "0x7fffffff", "--seed", "random", "--trace-handles", "--json"])
-        .stdout(out)
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the command starts");
-    let mut line = String::new();
-    let mut err = BufReader::new(child.stderr.take().expect("it is piped"));
-    err.read_line(&mut line).expect("standard error is UTF-8");
-    assert!(line.contains("seed"), "{line}");
-    (child, err)
-}
-
-fn send(signal: &str, child: &Child) {
-    let sent = Command::new("sh").args(["-c", &format!("kill -{signal} {}", child.id())]).status();
-    assert!(sent.expect("a shell").success());
-}
+use crate::support::{guest, long_run, run, send};
 
 #[test]
 fn the_first_signal_ends_the_run_with_a_report() {
     for signal in ["INT", "TERM"] {
-        let (child, _err) = long_run(Stdio::piped());
+        let (child, _err) = long_run(&[], Stdio::piped());
         send(signal, &child);
         let output = child.wait_with_output().expect("it ends");
         let document: Value = serde_json::from_slice(&output.stdout).expect("one document");
@@ -75,7 +52,7 @@ fn ctrl_c_on_a_live_hang_names_the_culprit() {
 fn the_second_ctrl_c_ends_it_at_once() {
     let (mut reader, writer) = io::pipe().expect("a pipe");
     rustix::pipe::fcntl_setpipe_size(&writer, 4096).expect("a small one");
-    let (mut child, _err) = long_run(writer);
+    let (mut child, _err) = long_run(&[], writer);
     send("INT", &child);
     // The report has begun and cannot end: it is longer than the pipe, and nobody reads on.
     reader.read_exact(&mut [0]).expect("a report begins");

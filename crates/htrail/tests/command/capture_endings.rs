@@ -2,49 +2,25 @@
 //! step waits for what the command says.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::BufReader;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 use serde_json::Value;
 
-fn guest(name: &str) -> String {
-    format!("{}/../../guests/bin/{name}.elf", env!("CARGO_MANIFEST_DIR"))
-}
-
-fn htrail() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_htrail"));
-    command.env_remove("XENIA_TRACE_HANDLES");
-    command
-}
+use crate::support::{self, guest, htrail, send};
 
 /// A guest that runs for hours into a capture, and its standard error, to be kept open.
 fn long_run(capture: &Path) -> (Child, BufReader<ChildStderr>) {
-    let mut child = htrail()
-        .args([
-            "run",
-            &guest("storm"),
-            "--arg",
-            "0x7fffffff",
-            "--seed",
-            "random",
-            "--trace-handles",
-            "--json",
-        ])
-        .args(["--ring-capacity", "1024", "--trace-max-bytes", "12M", "--trace-out"])
-        .arg(capture)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the command starts");
-    let mut line = String::new();
-    let mut err = BufReader::new(child.stderr.take().expect("it is piped"));
-    err.read_line(&mut line).expect("standard error is UTF-8");
-    assert!(line.contains("seed"), "{line}");
+    let path = capture.to_str().expect("a path of ours is UTF-8");
+    let begun = support::long_run(
+        &["--ring-capacity", "1024", "--trace-max-bytes", "12M", "--trace-out", path],
+        Stdio::piped(),
+    );
     // The guest has begun when something is recorded.
     while report(capture).0["run"]["events"].as_u64() < Some(10_000) {}
-    (child, err)
+    begun
 }
 
 fn report(capture: &Path) -> (Value, i32, String) {
@@ -52,11 +28,6 @@ fn report(capture: &Path) -> (Value, i32, String) {
     let err = String::from_utf8(output.stderr).expect("UTF-8");
     let document = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {err}"));
     (document, output.status.code().expect("an exit code"), err)
-}
-
-fn send(signal: &str, child: &Child) {
-    let sent = Command::new("sh").args(["-c", &format!("kill -{signal} {}", child.id())]).status();
-    assert!(sent.expect("a shell").success());
 }
 
 fn capture_in(directory: &tempfile::TempDir) -> PathBuf {
@@ -137,7 +108,10 @@ fn a_capture_that_is_cut_short_from_outside_does_not_take_the_run_with_it() {
 /// A run that ends by itself, with other arguments after `--trace-out`.
 fn short_run(capture: &Path, shell: &str, arguments: &str) -> Output {
     let (program, guest) = (env!("CARGO_BIN_EXE_htrail"), guest("pingpong"));
-    let run = format!("exec {program} run {guest} --deterministic --trace-handles {arguments} --trace-out");
+    let run = format!(
+        "exec {program} run {} --deterministic --trace-handles {arguments} --trace-out",
+        guest.display()
+    );
     Command::new("sh").args(["-c", &format!("{shell} {run} \"$1\""), "sh"]).arg(capture).output().unwrap()
 }
 
@@ -187,8 +161,8 @@ fn a_guest_that_is_refused_leaves_the_capture_that_was_there() {
     let (pingpong, nowhere) = (guest("pingpong"), directory.path().join("nowhere"));
     for (guest, option, value, code) in [
         (greedy_guest.as_os_str(), "--seed", "1".as_ref(), 4),
-        (pingpong.as_ref(), "--mount", nowhere.as_os_str(), 4),
-        (pingpong.as_ref(), "--leave-out", "NtNeverHeardOf".as_ref(), 2),
+        (pingpong.as_os_str(), "--mount", nowhere.as_os_str(), 4),
+        (pingpong.as_os_str(), "--leave-out", "NtNeverHeardOf".as_ref(), 2),
     ] {
         let run = htrail()
             .args(["run", "--trace-handles", "--trace-out"])
