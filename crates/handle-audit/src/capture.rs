@@ -12,7 +12,7 @@ use spsc_ring::{Payload, Seal, SharedWords};
 use crate::drain::Drain;
 use crate::focus::Focus;
 use crate::ledger::LedgerAccount;
-use crate::merge::Taken;
+use crate::merge::{Stacks, Taken};
 use crate::record::{self, MAX_CREATE_SLOTS};
 use crate::snapshot::{Coverage, Snapshot};
 
@@ -86,8 +86,8 @@ impl Checkpoint {
 }
 
 /// The slots of a record that was taken, its stack included.
-fn slots_of(taken: &Taken, slots: &mut Vec<CapturedSlot>) {
-    let create = record::create_slots(taken.record, &taken.stack);
+fn slots_of(taken: &Taken, stacks: &Stacks, slots: &mut Vec<CapturedSlot>) {
+    let create = record::create_slots(taken.record, stacks.get(taken.stack));
     let positions = (0..).map(|offset| taken.position.wrapping_add(offset));
     slots.extend(positions.zip(create.as_slice()).map(|(position, record)| CapturedSlot {
         ring: taken.ring,
@@ -116,7 +116,7 @@ impl Drain {
         let mut records = order.iter();
         while slots.len() + MAX_CREATE_SLOTS <= MAX_APPENDED_SLOTS {
             let Some(taken) = records.next() else { break };
-            slots_of(taken, &mut slots);
+            slots_of(taken, &self.stacks, &mut slots);
         }
         self.append_slots(&slots, order);
         order.len() - records.len()

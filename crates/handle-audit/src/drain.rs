@@ -1,14 +1,15 @@
 //! The drain: pops every ring, restores order, folds. It owns no thread; whoever holds it may run a pass.
 
 use crossbeam_queue::SegQueue;
+use spsc_ring::Damaged;
 
 use crate::capture::{CaptureSink, CapturedSlot};
 use crate::focus::Focus;
-use crate::fold::{Fold, Stack};
+use crate::fold::Fold;
 use crate::lane::Intake;
 use crate::losses::{Gap, Losses, add_gap};
 use crate::map::TrailMap;
-use crate::merge::{Limits, Merge, Taken};
+use crate::merge::{Limits, Merge, Stack, Stacks, Taken};
 use crate::operation::{Operation, OperationCounts};
 use crate::record::{self, Record, Slot};
 use crate::shared::Shared;
@@ -68,6 +69,8 @@ pub(crate) struct Drain {
     pub(crate) sink: Option<Box<dyn CaptureSink>>,
     /// Taken from the rings and not folded yet.
     pub(crate) aside: Vec<Taken>,
+    /// The stacks of what was taken.
+    pub(crate) stacks: Stacks,
     /// Scratch space of a pass.
     order: Vec<Taken>,
     merge: Merge,
@@ -91,6 +94,7 @@ impl Drain {
             sources: Vec::new(),
             sink: None,
             aside: Vec::new(),
+            stacks: Stacks::default(),
             order: Vec::new(),
             merge: Merge::default(),
             limits: Limits::none(),
@@ -186,16 +190,17 @@ impl Drain {
         let mut rest = &order[..];
         while !rest.is_empty() {
             let (now, later) = rest.split_at(self.append(rest));
-            self.seam.folding(now);
+            self.seam.folding(now, &self.stacks);
             if captured {
                 self.fold.fold_threads(now, |_| true);
             }
-            self.folded += self.fold.fold_trails(now);
+            self.folded += self.fold.fold_trails(now, &self.stacks);
             rest = later;
         }
         let folded = order.len();
         order.clear();
         self.order = order;
+        self.stacks.forget_all_but(&mut self.aside);
         folded
     }
 
@@ -234,10 +239,15 @@ impl Drain {
             source.intake.look();
             self.seam.stepped();
         }
-        let mut gap_slots = self.sink.as_ref().map(|_| &mut self.gap_slots);
+        let mut basket = Basket {
+            aside: &mut self.aside,
+            stacks: &mut self.stacks,
+            gaps: &mut self.gaps,
+            gap_slots: self.sink.as_ref().map(|_| &mut self.gap_slots),
+        };
         for (ring, source) in (0..).zip(&mut self.sources) {
             fill = fill.max(source.intake.fill());
-            take(ring, source, &mut self.aside, &mut self.gaps, gap_slots.as_deref_mut());
+            take(ring, source, &mut basket);
             self.seam.stepped();
         }
         fill
@@ -341,69 +351,119 @@ fn waiting_gaps(ring: u8, intake: &mut Intake) -> Vec<Gap> {
     gaps
 }
 
-/// Takes all that was seen of one ring: records into `aside`, gaps into `gaps`, and their slots into `gap_slots`.
-fn take(
-    ring: u8,
-    source: &mut Source,
-    aside: &mut Vec<Taken>,
-    gaps: &mut Vec<Gap>,
-    mut gap_slots: Option<&mut Vec<CapturedSlot>>,
-) {
-    let intake = &source.intake;
-    let (end, mut position) = (intake.seen(), intake.taken());
-    let mut keep_slot = |position, record: &Record| {
-        if let Some(slots) = &mut gap_slots {
-            slots.push(CapturedSlot { ring, position, payload: record.payload() });
-        }
-    };
-    aside.reserve(end.wrapping_sub(position) as usize);
-    let mut holes = Vec::new();
-    while position != end {
-        let here = position;
-        position = position.wrapping_add(1);
-        let Ok(record) = intake.get(here) else {
-            holes.push(here);
-            continue;
-        };
-        match record.slot() {
-            Slot::Head(Operation::Create) => {
-                let slots = followers(intake, &mut position, |slot| matches!(slot, Slot::Stack));
-                let stack = slots.iter().flat_map(|(_, slot)| slot.frames()).collect();
-                aside.push(Taken { record, ring, position: here, stack });
-            }
-            Slot::Head(_) => aside.push(Taken { record, ring, position: here, stack: Stack::default() }),
-            Slot::Gap => {
-                let mut gap = record::gap_from(ring, &record);
-                keep_slot(here, &record);
-                for (position, slot) in
-                    followers(intake, &mut position, |slot| matches!(slot, Slot::GapCounts))
-                {
-                    record::add_gap_counts(&mut gap, &slot);
-                    keep_slot(position, &slot);
-                }
-                source.gaps.merge(&gap.rejected);
-                add_gap(gaps, gap);
-            }
-            // They follow their head, unless something before them was damaged.
-            Slot::Stack | Slot::GapCounts => holes.push(here),
-        }
-    }
-    // The capture gets a hole where the damaged slot stood.
-    let hole = record::gap_slots(0, u64::MAX, &OperationCounts::default());
-    for position in holes {
-        keep_slot(position, &hole.as_slice()[0]);
-        add_gap(gaps, Gap::hole(ring, 0));
-    }
-    source.intake.take(end);
+/// What is taken of the rings is put here.
+struct Basket<'a> {
+    aside: &'a mut Vec<Taken>,
+    stacks: &'a mut Stacks,
+    gaps: &'a mut Vec<Gap>,
+    gap_slots: Option<&'a mut Vec<CapturedSlot>>,
 }
 
-/// The slots from `position` on that belong to the head before them; `position` moves behind them.
-fn followers(intake: &Intake, position: &mut u64, belong: impl Fn(Slot) -> bool) -> Vec<(u64, Record)> {
-    let mut slots = Vec::new();
-    while *position != intake.seen() {
-        let Some(record) = intake.get(*position).ok().filter(|record| belong(record.slot())) else { break };
-        slots.push((*position, record));
-        *position = position.wrapping_add(1);
+/// What the next slot may belong to, if it is no head.
+enum Open {
+    Nothing,
+    /// The create that was taken last.
+    Create,
+    /// A gap, which ends with the first slot that is not of it.
+    Gap(Gap),
+}
+
+/// Takes all that was seen of one ring.
+fn take(ring: u8, source: &mut Source, basket: &mut Basket<'_>) {
+    let Source { intake, gaps, .. } = source;
+    let (taken, end) = (intake.taken(), intake.seen());
+    let slots = end.wrapping_sub(taken);
+    basket.aside.reserve(slots as usize);
+    match intake {
+        Intake::Heap(heap) => {
+            basket.sort(ring, gaps, heap.records().map(|(position, record)| (position, Ok(record))));
+        }
+        Intake::Captured { .. } => {
+            let positions = (0..slots).map(|offset| taken.wrapping_add(offset));
+            basket.sort(ring, gaps, positions.map(|position| (position, intake.get(position))));
+        }
     }
-    slots
+    intake.take(end);
+}
+
+impl Basket<'_> {
+    /// Puts the slots of a ring where they belong. `sent` counts what its gaps say.
+    #[inline(always)]
+    fn sort(
+        &mut self,
+        ring: u8,
+        sent: &mut OperationCounts,
+        slots: impl Iterator<Item = (u64, Result<Record, Damaged>)>,
+    ) {
+        let mut open = Open::Nothing;
+        for (position, record) in slots {
+            match record.map(|record| (record, record.slot())) {
+                Ok((record, Slot::Head(operation))) => {
+                    if !matches!(open, Open::Nothing) {
+                        self.close(&mut open, sent);
+                    }
+                    if operation == Operation::Create {
+                        open = Open::Create;
+                    }
+                    self.aside.push(Taken { record, position, stack: Stack::default(), ring, operation });
+                }
+                Ok((record, slot)) => self.sort_other(&mut open, sent, (ring, position), &record, slot),
+                Err(_) => self.lose(&mut open, sent, (ring, position)),
+            }
+        }
+        self.close(&mut open, sent);
+    }
+
+    /// A slot that is no head.
+    #[cold]
+    fn sort_other(
+        &mut self,
+        open: &mut Open,
+        sent: &mut OperationCounts,
+        at: (u8, u64),
+        record: &Record,
+        slot: Slot,
+    ) {
+        match (slot, &mut *open) {
+            (Slot::Stack, Open::Create) => {
+                let create = self.aside.last_mut().expect("the create was taken");
+                self.stacks.extend(&mut create.stack, record.frames());
+            }
+            (Slot::GapCounts, Open::Gap(gap)) => {
+                record::add_gap_counts(gap, record);
+                self.keep_slot(at, record);
+            }
+            (Slot::Gap, _) => {
+                self.close(open, sent);
+                *open = Open::Gap(record::gap_from(at.0, record));
+                self.keep_slot(at, record);
+            }
+            // What it belongs to was damaged.
+            _ => self.lose(open, sent, at),
+        }
+    }
+
+    /// What was open is whole.
+    fn close(&mut self, open: &mut Open, sent: &mut OperationCounts) {
+        if let Open::Gap(gap) = std::mem::replace(open, Open::Nothing) {
+            sent.merge(&gap.rejected);
+            add_gap(self.gaps, gap);
+        }
+    }
+
+    /// A slot was damaged. The capture gets a hole where it stood.
+    #[cold]
+    fn lose(&mut self, open: &mut Open, sent: &mut OperationCounts, at: (u8, u64)) {
+        self.close(open, sent);
+        let hole = record::gap_slots(0, u64::MAX, &OperationCounts::default());
+        self.keep_slot(at, &hole.as_slice()[0]);
+        add_gap(self.gaps, Gap::hole(at.0, 0));
+    }
+
+    /// Keeps a slot of a gap for the capture.
+    fn keep_slot(&mut self, (ring, position): (u8, u64), record: &Record) {
+        if let Some(slots) = &mut self.gap_slots {
+            slots.push(CapturedSlot { ring, position, payload: record.payload() });
+        }
+    }
 }

@@ -5,13 +5,11 @@ use crate::entry::Frame;
 use crate::focus::Focus;
 use crate::losses::Gap;
 use crate::map::TrailMap;
-use crate::merge::Taken;
+use crate::merge::{Stacks, Taken};
 use crate::operation::{Operation, OperationCounts};
 use crate::shim::{Arc, Ordering};
 use crate::snapshot::Snapshot;
-use crate::store::{
-    Appended, Head, Packed, Seen, ThreadWriter, TrailStore, TrailWriter, touch_entry, touch_head,
-};
+use crate::store::{Head, ThreadWriter, TrailStore, TrailWriter};
 use crate::trail::{EntryList, GhostTrail, Lead, TrailEntry};
 
 #[cfg(test)]
@@ -23,9 +21,6 @@ const BATCH: usize = 64;
 /// Unknown handles that keep their first record.
 pub(crate) const MAX_LEADS: usize = 256;
 
-/// The frames of a stack, shared by nobody: empty for records without one.
-pub(crate) type Stack = Box<[Frame]>;
-
 /// The only writer of a map, and what decides, besides the records themselves, how they fold.
 #[derive(Debug)]
 pub(crate) struct Fold {
@@ -33,6 +28,9 @@ pub(crate) struct Fold {
     pub(crate) focus: Focus,
     /// By ring, the records for which there was no memory: as if their ring had been full.
     refused: Box<[Option<Gap>]>,
+    /// There was no memory the last time that some was asked for: an unknown handle may be one whose create was
+    /// refused.
+    starved: bool,
     trails: TrailWriter,
     threads: ThreadWriter,
 }
@@ -41,7 +39,14 @@ impl Fold {
     /// A fold into an empty map.
     pub(crate) fn new(map: Arc<TrailMap>, focus: Focus) -> Self {
         let refused = map.folded.iter().map(|_| None).collect();
-        Self { map, focus, refused, trails: TrailWriter::default(), threads: ThreadWriter::default() }
+        Self {
+            map,
+            focus,
+            refused,
+            starved: false,
+            trails: TrailWriter::default(),
+            threads: ThreadWriter::default(),
+        }
     }
 
     /// A fold that goes on where a snapshot was taken.
@@ -54,52 +59,50 @@ impl Fold {
         fold
     }
 
-    /// Folds one record.
-    pub(crate) fn fold(&mut self, taken: &Taken) {
-        let alone = std::slice::from_ref(taken);
-        self.fold_threads(alone, |_| true);
-        self.fold_trails(alone);
+    /// Folds one record with this stack.
+    pub(crate) fn fold(&mut self, taken: &Taken, stack: &[Frame]) {
+        let mut stacks = Stacks::default();
+        let alone = [Taken { stack: stacks.keep(stack.iter().copied()), ..*taken }];
+        self.fold_threads(&alone, |_| true);
+        self.fold_trails(&alone, &stacks);
     }
 
     /// Folds records in this order into the trails of their handles, and returns how many. The trails of a whole batch
     /// are touched before the first of them is written, so that the memory fetches many at a time.
     ///
-    /// Memory is asked for before a batch changes anything. If there is none, its records are refused.
-    pub(crate) fn fold_trails(&mut self, order: &[Taken]) -> u64 {
+    /// A record for which there is no memory is refused, and changes nothing.
+    pub(crate) fn fold_trails(&mut self, order: &[Taken], stacks: &Stacks) -> u64 {
         let map = self.map.clone();
+        let (batches, rest) = order.as_chunks::<BATCH>();
+        let batches = batches.iter().map(|batch| self.fold_batch(&map, batch, stacks)).sum::<u64>();
+        batches + rest.iter().map(|taken| self.fold_batch(&map, &[*taken], stacks)).sum::<u64>()
+    }
+
+    fn fold_batch<const N: usize>(&mut self, map: &TrailMap, batch: &[Taken; N], stacks: &Stacks) -> u64 {
         let store = &map.trails;
+        let mut known = [None; N];
+        for (head, taken) in known.iter_mut().zip(batch) {
+            *head = self.trails.find(store, taken.record.handle()).map(|id| store.head(id));
+        }
+        touch(store, &known, batch);
         let mut folded = 0;
-        for batch in order.chunks(BATCH) {
-            if !self.has_memory_for(batch) {
-                batch.iter().for_each(|taken| self.refuse(taken));
-                continue;
-            }
-            folded += batch.len() as u64;
-            let mut known = [None; BATCH];
-            for (head, taken) in known.iter_mut().zip(batch) {
-                *head = self.trails.find(store, taken.record.handle()).map(|id| store.head(id));
-            }
-            let seen = touch(store, &known, batch);
-            for ((head, seen), taken) in known.into_iter().zip(seen).zip(batch) {
-                // A trail may have been created earlier in the batch.
-                let head =
-                    head.or_else(|| self.trails.find(store, taken.record.handle()).map(|id| store.head(id)));
-                self.fold_trail(&map, taken, head, &seen);
+        for (head, taken) in known.iter().zip(batch) {
+            // A trail may have been created earlier in the batch.
+            let find = || self.trails.find(store, taken.record.handle()).map(|id| store.head(id));
+            let head = head.or_else(find);
+            if self.fold_trail(map, taken, head, stacks) {
+                folded += 1;
+            } else {
+                self.refuse(taken);
             }
         }
         folded
     }
 
-    fn has_memory_for(&mut self, batch: &[Taken]) -> bool {
-        let Self { map, trails, .. } = self;
-        let mut creates = batch.iter().filter(|taken| taken.record.operation() == Operation::Create);
-        trails.ensure(&map.trails, batch.len())
-            && creates.all(|taken| trails.ensure_name(&map.trails, taken.record.handle()))
-    }
-
     #[cold]
     fn refuse(&mut self, taken: &Taken) {
-        let (ring, operation, cycle) = (taken.ring, taken.record.operation(), taken.record.cycle());
+        self.starved = true;
+        let (ring, operation, cycle) = (taken.ring, taken.operation, taken.record.cycle());
         let gap = self.refused[usize::from(ring)].get_or_insert_with(|| Gap {
             ring,
             first_cycle: cycle,
@@ -116,30 +119,39 @@ impl Fold {
         self.refused.iter().flatten()
     }
 
+    /// Folds a record, or says that there is no memory for it.
     #[inline(always)]
-    fn fold_trail(&mut self, map: &TrailMap, taken: &Taken, known: Option<&Head>, seen: &Seen<'_>) {
-        let (handle, operation) = (taken.record.handle(), taken.record.operation());
-        map.folded[usize::from(taken.ring)].add_one(operation);
-        match (operation, known) {
-            (Operation::Create, _) => {
-                let (kind, created) = (taken.record.kind(), unnumbered(taken, operation));
-                self.trails.create(&map.trails, handle, kind, &created, &taken.stack);
-            }
+    fn fold_trail(&mut self, map: &TrailMap, taken: &Taken, known: Option<&Head>, stacks: &Stacks) -> bool {
+        let (handle, operation) = (taken.record.handle(), taken.operation);
+        let folded = match (operation, known) {
+            (Operation::Create, _) => self.create(map, taken, stacks.get(taken.stack)),
+            (_, None) if self.is_starved(map) => false,
             (Operation::GhostSignal, _) | (Operation::Signal, None) => {
                 self.ghost_signal(handle, unnumbered(taken, operation));
+                true
             }
-            (_, None) => self.drop_by_rule(handle, unnumbered(taken, operation)),
-            (_, Some(head)) => {
-                let (tid, aux) = (taken.record.tid(), taken.record.aux());
-                let packed = Packed::of(taken, operation);
-                self.trails.append(
-                    &map.trails,
-                    head,
-                    &Appended { operation, handle, tid, aux, packed },
-                    seen,
-                );
+            (_, None) => {
+                self.drop_by_rule(handle, unnumbered(taken, operation));
+                true
             }
+            (_, Some(head)) => self.trails.append(&map.trails, head, taken),
+        };
+        if folded {
+            map.folded[usize::from(taken.ring)].add_one(operation);
         }
+        folded
+    }
+
+    /// Whether there is no memory, as far as is known without asking for some that nobody needs.
+    fn is_starved(&mut self, map: &TrailMap) -> bool {
+        self.starved = self.starved && !self.trails.ensure(&map.trails);
+        self.starved
+    }
+
+    #[inline(never)]
+    fn create(&mut self, map: &TrailMap, taken: &Taken, stack: &[Frame]) -> bool {
+        let (kind, created) = (taken.record.kind(), unnumbered(taken, Operation::Create));
+        self.trails.create(&map.trails, taken.record.handle(), kind, &created, stack)
     }
 
     /// Folds records into what is kept of their threads. Stripes do not order different handles, so that is ordered by
@@ -152,14 +164,16 @@ impl Fold {
         let same = |one: &Taken, next: &Taken| one.ring == next.ring && one.record.tid() == next.record.tid();
         let mut not_kept = 0;
         for run in records.chunk_by(same).filter(|run| run[0].record.tid() != 0) {
-            let allowed = run.iter().filter(|taken| allow(taken));
-            not_kept += self.threads.append(&self.map.threads, run[0].record.tid(), allowed);
+            for run in run.split(|taken| !allow(taken)).filter(|run| !run.is_empty()) {
+                not_kept += self.threads.append(&self.map.threads, run);
+            }
         }
         let all = self.map.threads_not_kept.load(Ordering::Relaxed) + not_kept;
         self.map.threads_not_kept.store(all, Ordering::Relaxed);
     }
 
     /// A signal that is not one to a known handle, or that the call site could not resolve.
+    #[cold]
     fn ghost_signal(&self, handle: u32, mut entry: TrailEntry) {
         if !self.focus.contains(handle) {
             self.drop_by_rule(handle, entry);
@@ -172,6 +186,7 @@ impl Fold {
         ghost.signals.push(entry);
     }
 
+    #[cold]
     fn drop_by_rule(&self, handle: u32, entry: TrailEntry) {
         let map = &self.map;
         map.unmatched.add_one(entry.operation);
@@ -190,22 +205,17 @@ impl Fold {
     }
 }
 
-/// Touches what the fold of a batch will write, one level of memory after the other: heads, tables of chunks, entries.
-/// Each level is a loop of little else than loads that do not wait for each other. Returns where the entries are.
+/// Touches what the fold of a batch will write, one level of memory after the other: heads, entries. Each level is a
+/// loop of little else than loads that do not wait for each other.
 #[inline(always)]
-fn touch<'a>(store: &'a TrailStore, known: &[Option<&Head>; BATCH], batch: &[Taken]) -> [Seen<'a>; BATCH] {
-    let mut touched = known.iter().flatten().fold(0, |touched, head| touched ^ touch_head(head));
-    let mut seen = [Seen::NOTHING; BATCH];
-    for ((seen, head), taken) in seen.iter_mut().zip(known).zip(batch) {
+fn touch(store: &TrailStore, known: &[Option<&Head>], batch: &[Taken]) {
+    let mut touched = known.iter().flatten().fold(0, |touched, head| touched ^ TrailStore::touch_head(head));
+    for (head, taken) in known.iter().zip(batch) {
         if let Some(head) = head {
-            *seen = store.look(head, taken.record.operation());
+            touched ^= store.touch_entries(head, taken.operation);
         }
     }
-    for entry in seen.iter().flat_map(|seen| [seen.next, seen.open]).flatten() {
-        touched ^= touch_entry(entry);
-    }
     std::hint::black_box(touched);
-    seen
 }
 
 /// The entry of a record, whose number within its generation is not known yet.

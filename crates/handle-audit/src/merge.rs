@@ -3,17 +3,74 @@
 //! The rule and its proof are in docs/ordering.md. In short: records taken at the first look may be folded as far
 //! as their stripe's smallest newcomer allows, in order of (stamp, ring) per stripe; the rest is set aside.
 
-use crate::fold::Stack;
+use crate::entry::{Frame, MAX_STACK_FRAMES};
+use crate::operation::Operation;
 use crate::record::Record;
 use crate::stamp::{STRIPES, stripe_of};
 
 /// A record that left its ring.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Taken {
     pub(crate) record: Record,
-    pub(crate) ring: u8,
     pub(crate) position: u64,
     pub(crate) stack: Stack,
+    pub(crate) ring: u8,
+    pub(crate) operation: Operation,
+}
+
+/// Where the frames of a create are kept: nowhere, for a record without any.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Stack {
+    first: u32,
+    frames: u8,
+}
+
+/// Frames that may lie idle: 512 KiB of them.
+const MANY_FRAMES: usize = 1 << 16;
+
+impl Stack {
+    pub(crate) fn is_empty(self) -> bool {
+        self.frames == 0
+    }
+}
+
+/// The frames of records on their way from the rings to their trails.
+#[derive(Debug, Default)]
+pub(crate) struct Stacks(Vec<Frame>);
+
+impl Stacks {
+    /// Keeps the frames of a stack, the first [`MAX_STACK_FRAMES`] of them.
+    pub(crate) fn keep(&mut self, frames: impl IntoIterator<Item = Frame>) -> Stack {
+        let mut stack = Stack::default();
+        self.extend(&mut stack, frames);
+        stack
+    }
+
+    /// Adds frames to a stack that has none, or that was kept last.
+    pub(crate) fn extend(&mut self, stack: &mut Stack, frames: impl IntoIterator<Item = Frame>) {
+        if stack.is_empty() {
+            stack.first = self.0.len() as u32;
+        }
+        self.0.extend(frames.into_iter().take(MAX_STACK_FRAMES - usize::from(stack.frames)));
+        stack.frames = (self.0.len() - stack.first as usize) as u8;
+    }
+
+    /// The frames of a stack.
+    pub(crate) fn get(&self, stack: Stack) -> &[Frame] {
+        &self.0[stack.first as usize..][..usize::from(stack.frames)]
+    }
+
+    /// Forgets the stacks of all other records, once they are many.
+    pub(crate) fn forget_all_but(&mut self, aside: &mut [Taken]) {
+        if aside.is_empty() {
+            self.0.clear();
+        } else if self.0.len() > MANY_FRAMES {
+            let all = std::mem::take(self);
+            for taken in aside.iter_mut().filter(|taken| !taken.stack.is_empty()) {
+                taken.stack = self.keep(all.get(taken.stack).iter().copied());
+            }
+        }
+    }
 }
 
 impl Taken {
@@ -27,11 +84,6 @@ impl Taken {
     #[inline(always)]
     fn is_below(&self, limits: &[u64; STRIPES]) -> bool {
         self.record.stamp() <= limits[stripe_of(self.record.handle())]
-    }
-
-    /// Moves it out and leaves a record without its stack, which nobody reads.
-    fn take(&mut self) -> Self {
-        Self { stack: std::mem::take(&mut self.stack), ..*self }
     }
 }
 
@@ -108,7 +160,7 @@ impl Merge {
                 stripe.sort();
             }
             let (now, later) = stripe.split_at(stripe.partition_point(|key| key.stamp <= *limit));
-            order.extend(now.iter().map(|key| taken[key.index as usize].take()));
+            order.extend(now.iter().map(|key| taken[key.index as usize]));
             self.kept.extend(later.iter().map(|key| key.index));
             start = end;
         }

@@ -151,12 +151,6 @@ impl Record {
         self.stamp
     }
 
-    /// The operation of a head, which the caller has told from other slots.
-    #[inline(always)]
-    pub(crate) fn operation(&self) -> Operation {
-        Operation::from_code(self.meta as u8).expect("the head of a record has an operation")
-    }
-
     /// The guest thread of a head; 0 for none.
     #[inline(always)]
     pub(crate) fn tid(&self) -> u32 {

@@ -10,7 +10,7 @@ use crate::label::Label;
 use crate::ledger::LedgerAccount;
 use crate::losses::{Gap, Losses, add_gap};
 use crate::map::TrailMap;
-use crate::merge::{Limits, Merge, Taken};
+use crate::merge::{Limits, Merge, Stack, Taken};
 use crate::operation::{Operation, OperationCounts};
 use crate::record::{self, Record, Slot, Unstamped};
 use crate::shim::{Arc, Ordering};
@@ -102,7 +102,8 @@ impl CapturedRecord {
             record: Record::new(&call, self.entry.source.mark(), || self.stamp),
             ring: self.ring,
             position: self.position,
-            stack: self.stack.as_slice().into(),
+            stack: Stack::default(),
+            operation: self.operation,
         }
     }
 }
@@ -174,7 +175,7 @@ impl Replay {
     /// Folds the next record of the order that counts. One of a ring that there is not is left out.
     pub fn fold(&mut self, record: &CapturedRecord) {
         if usize::from(record.ring) < self.fold.map.folded.len() {
-            self.fold.fold(&record.take());
+            self.fold.fold(&record.take(), &record.stack);
             self.folded += 1;
         }
     }

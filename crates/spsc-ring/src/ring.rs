@@ -357,6 +357,22 @@ impl<T: Copy + Send> Consumer<T> {
         })
     }
 
+    /// All records that the last look saw, oldest first, with their positions.
+    #[inline]
+    pub fn records(&self) -> impl Iterator<Item = (u64, T)> {
+        let seen = self.seen.wrapping_sub(self.head);
+        (0..seen).map(|offset| {
+            let position = self.head.wrapping_add(offset);
+            // SAFETY: `head <= position < seen`, so a record was published and there are slots.
+            let slot = unsafe { self.ring.slot(position) };
+            let record = slot.with(|slot| {
+                // SAFETY: as in `get`, which checks what is true of `position` here.
+                unsafe { (*slot).assume_init() }
+            });
+            (position, record)
+        })
+    }
+
     /// Gives the slots of `[head, position)` back to the producer.
     ///
     /// # Panics

@@ -1,8 +1,10 @@
 //! Where tests look into a pass, between its steps. Without them, and without the feature `observe`, it is empty and
 //! costs nothing.
 
+#[cfg(any(test, fuzzing, feature = "observe"))]
+use crate::entry::Frame;
 use crate::focus::Focus;
-use crate::merge::Taken;
+use crate::merge::{Stacks, Taken};
 #[cfg(any(test, fuzzing, feature = "observe"))]
 use crate::operation::Operation;
 #[cfg(any(test, fuzzing, feature = "observe"))]
@@ -14,7 +16,7 @@ pub(crate) trait Observer: std::fmt::Debug + Send {
     /// A ring was looked at or emptied. Producers may go on before the drain's next step.
     fn stepped(&mut self) {}
     /// A record was folded.
-    fn folded(&mut self, _taken: &Taken, _operation: Operation) {}
+    fn folded(&mut self, _taken: &Taken, _operation: Operation, _stack: &[Frame]) {}
     /// The focus changed.
     fn focused(&mut self, _focus: &Focus) {}
 }
@@ -35,11 +37,11 @@ impl Seam {
         }
     }
 
-    pub(crate) fn folding(&mut self, order: &[Taken]) {
+    pub(crate) fn folding(&mut self, order: &[Taken], stacks: &Stacks) {
         let Some(observer) = &mut self.0 else { return };
         for taken in order {
             if let Slot::Head(operation) = taken.record.slot() {
-                observer.folded(taken, operation);
+                observer.folded(taken, operation, stacks.get(taken.stack));
             }
         }
     }
@@ -61,7 +63,7 @@ pub trait FoldObserver: std::fmt::Debug + Send {
 
 #[cfg(feature = "observe")]
 impl Observer for Box<dyn FoldObserver> {
-    fn folded(&mut self, taken: &Taken, operation: Operation) {
+    fn folded(&mut self, taken: &Taken, operation: Operation, _stack: &[Frame]) {
         (**self).folded(operation, taken.record.handle(), &taken.record.entry());
     }
 }
@@ -79,7 +81,7 @@ impl Seam {
     #[inline(always)]
     pub(crate) fn stepped(&mut self) {}
     #[inline(always)]
-    pub(crate) fn folding(&mut self, _order: &[Taken]) {}
+    pub(crate) fn folding(&mut self, _order: &[Taken], _stacks: &Stacks) {}
     #[inline(always)]
     pub(crate) fn focused(&mut self, _focus: &Focus) {}
 }

@@ -1,7 +1,7 @@
 //! Two passes that look right and are wrong. The models must find out; docs/ordering.md tells the stories.
 
 use super::{Drain, Pass};
-use crate::merge::Taken;
+use crate::merge::{Stack, Taken};
 
 impl Drain {
     /// One look: whatever was taken is folded at once. What happened before it may have been published after its
@@ -25,7 +25,8 @@ impl Drain {
             let mut position = source.intake.taken();
             while position != end {
                 let Ok(record) = source.intake.get(position) else { break };
-                let taken = Taken { record, ring, position, stack: Box::default() };
+                let Slot::Head(operation) = record.slot() else { break };
+                let taken = Taken { record, position, stack: Stack::default(), ring, operation };
                 if !self.limits.allow(&taken) {
                     break;
                 }
@@ -40,8 +41,8 @@ impl Drain {
     }
 
     fn fold_in_order(&mut self, order: Vec<Taken>, fill: u64) -> Pass {
-        self.seam.folding(&order);
-        self.fold.fold_trails(&order);
+        self.seam.folding(&order, &self.stacks);
+        self.fold.fold_trails(&order, &self.stacks);
         Pass { folded: order.len(), fill }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::append::kept;
+use super::block::Size;
 use super::packed;
 use super::slab::{Line, get, high, low, pair, set, set_low};
 use super::{Born, LISTS, TrailId, TrailStore, TrailWriter, born, head, lock, more};
@@ -10,7 +10,8 @@ use crate::entry::{Frame, HandleKind};
 use crate::trail::TrailEntry;
 
 impl TrailWriter {
-    /// Replaces the trail of a handle by a fresh one, and keeps a summary of what it replaces.
+    /// Replaces the trail of a handle by a fresh one, and keeps a summary of what it replaces. If there is no memory
+    /// for it, it changes nothing and says `false`.
     pub(crate) fn create(
         &mut self,
         store: &TrailStore,
@@ -18,7 +19,10 @@ impl TrailWriter {
         kind: HandleKind,
         created: &TrailEntry,
         stack: &[Frame],
-    ) {
+    ) -> bool {
+        if !(self.ensure(store) && self.ensure_name(store, handle)) {
+            return false;
+        }
         match self.find(store, handle) {
             Some(id) => {
                 let (head, born) = (store.heads.at(id), store.born.at(id));
@@ -39,6 +43,7 @@ impl TrailWriter {
                 self.publish(store, handle, id);
             }
         }
+        true
     }
 
     /// The next trail, zeroed and not visible yet.
@@ -56,12 +61,12 @@ impl TrailWriter {
     /// Gives back all blocks of a trail but those that its summary took: the closer and the open waits.
     fn empty(&mut self, store: &TrailStore, head: &Line) {
         for list in 0..LISTS {
-            self.bodies.free(&store.bodies, store.body(head, list), kept(store.total(head, list)));
+            self.blocks.give_list(&store.cells, store.block(head, list), store.total(head, list));
         }
         if store.more_of(head) != 0 {
             let word = get(&store.more.at(store.more_of(head))[more::STACK_AND_NAMES]);
-            self.bodies.chunks.give(low(word));
-            self.bodies.chunks.give(high(word));
+            self.blocks.give(low(word), Size::Chunk);
+            self.blocks.give(high(word), Size::Chunk);
             self.more.give(store.more_of(head));
         }
         head.0[head::TOTALS..].iter().for_each(|word| set(word, 0));
@@ -72,9 +77,9 @@ impl TrailWriter {
             return;
         }
         let more = store.more.at(self.more(store, head));
-        let chunk = self.bodies.chunks.take(&store.bodies.chunks);
+        let chunk = self.blocks.take(&store.cells, Size::Chunk);
         let mut length = 0;
-        for (word, frame) in store.bodies.chunks.at(chunk).words().zip(stack) {
+        for (word, frame) in store.cells.words(chunk, Size::Chunk).zip(stack) {
             set(word, pair(frame.frame, frame.lr));
             length += 1;
         }

@@ -12,12 +12,34 @@ use super::slab::{Word, fence};
 /// Changes the words that a version guards. Only the one writer calls this.
 #[inline(always)]
 pub(super) fn change<R>(version: &Word, write: impl FnOnce() -> R) -> R {
+    let change = begin(version);
+    let result = write();
+    change.end();
+    result
+}
+
+/// A change that has begun. Dropped without an end, it leaves the words marked as changing.
+#[must_use]
+pub(super) struct Change<'a> {
+    version: &'a Word,
+    before: u64,
+}
+
+/// Begins a change.
+#[inline(always)]
+pub(super) fn begin(version: &Word) -> Change<'_> {
     let before = version.load(Ordering::Relaxed);
     version.store(before.wrapping_add(1), Ordering::Relaxed);
     fence(Ordering::Release);
-    let result = write();
-    version.store(before.wrapping_add(2), Ordering::Release);
-    result
+    Change { version, before }
+}
+
+impl Change<'_> {
+    /// The words rest again.
+    #[inline(always)]
+    pub(super) fn end(self) {
+        self.version.store(self.before.wrapping_add(2), Ordering::Release);
+    }
 }
 
 /// Copies the words that a version guards; nothing if they changed meanwhile. `copy` may see words that do not

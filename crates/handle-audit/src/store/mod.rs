@@ -1,8 +1,8 @@
 //! The store of trails: small headers, bodies that grow in chunks, one writer, readers that never stop it.
 //!
 //! ```text
-//! handle ─▶ index ─▶ head (64 B) ─┬▶ body of each list: entry, then chunk of 8, then table of chunks
-//!                                 ├▶ body of the open waits
+//! handle ─▶ index ─▶ head (64 B) ─┬▶ block of each list, which may name another
+//!                                 ├▶ block of the open waits
 //!                                 └▶ more: totals of rare operations, stack, names, closer, generation before
 //!           born (40 B): who created it
 //! ```
@@ -13,11 +13,11 @@
 //! needs some.
 //!
 //! Bytes of a handle: 64 + 40 + 4 in the index (16 to 32 if the handle does not look like one), 32 for the first
-//! entry of a list, 256 for up to eight, 1 312 for a list that is full. All four lists full, with the totals of rare
-//! operations: 5 460.
+//! entry of a list, 256 for up to eight, 1 312 for more. All four lists full, with the totals of rare operations:
+//! 5 460.
 
 mod append;
-mod body;
+mod block;
 mod create;
 mod index;
 mod lock;
@@ -28,14 +28,12 @@ mod slab;
 mod thaw;
 mod threads;
 
-pub(crate) use append::{Appended, Seen, touch_entry, touch_head};
-pub(crate) use packed::Packed;
 pub(crate) use read::Changed;
 #[cfg(test)]
 pub(crate) use threads::MAX_THREADS;
 pub(crate) use threads::{ThreadStore, ThreadWriter};
 
-use body::{Bodies, BodySupply};
+use block::{Blocks, Cells};
 use index::{Index, Sparse};
 use slab::{Line, Plain, Slab, Supply, Word, get, high, low};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -53,9 +51,9 @@ mod head {
     pub(super) const OPEN: usize = TOTALS + super::WAITS;
     /// Of the totals, the word that has the slots ever used for open waits in its highest byte.
     pub(super) const OPEN_SLOTS: usize = TOTALS + super::WAKES;
-    /// Bodies of the four lists, two to a word.
-    pub(super) const BODIES: usize = 5;
-    /// Body of the open waits, and `more`.
+    /// Blocks of the four lists, two to a word.
+    pub(super) const BLOCKS: usize = 5;
+    /// Block of the open waits, and `more`.
     pub(super) const OPEN_AND_MORE: usize = 7;
 }
 
@@ -99,6 +97,9 @@ const TOTAL: u64 = (1 << 56) - 1;
 /// The head of a trail: what the fold writes first, and where everything else of it is found.
 pub(crate) type Head = Line;
 
+/// Blocks in a segment of what not every trail has: there can be eight million of them.
+const FEW: usize = 1 << 10;
+
 type Born = Plain<{ born::WORDS }>;
 type More = Plain<{ more::WORDS }>;
 type Past = Plain<{ past::WORDS }>;
@@ -109,9 +110,9 @@ pub(crate) struct TrailStore {
     index: Index,
     heads: Slab<Head>,
     born: Slab<Born>,
-    more: Slab<More>,
-    past: Slab<Past>,
-    bodies: Bodies,
+    more: Slab<More, FEW>,
+    past: Slab<Past, FEW>,
+    cells: Cells,
     /// How many trails there are. Written by the fold (Release), read by readers (Acquire).
     len: AtomicU32,
 }
@@ -123,7 +124,7 @@ pub(crate) struct TrailWriter {
     trails: Supply,
     more: Supply,
     past: Supply,
-    bodies: BodySupply,
+    blocks: Blocks,
 }
 
 impl TrailStore {
@@ -143,17 +144,27 @@ impl TrailStore {
         self.heads.at(id)
     }
 
+    /// The block of a list: that of its newest entries.
     #[inline(always)]
-    fn body(&self, head: &Head, list: usize) -> u32 {
-        let word = get(&head.0[head::BODIES + list / 2]);
-        if list.is_multiple_of(2) { low(word) } else { high(word) }
+    fn block(&self, head: &Head, list: usize) -> u32 {
+        let word = get(&head.0[head::BLOCKS + list / 2]);
+        (word >> (list % 2 * 32)) as u32
     }
 
+    #[inline(always)]
     fn total(&self, head: &Head, list: usize) -> u64 {
         get(&head.0[head::TOTALS + list]) & TOTAL
     }
 
+    /// How many entries there ever were.
+    #[inline(always)]
+    fn entries(&self, head: &Head) -> u64 {
+        let sum = (0..LISTS).fold(0_u64, |sum, list| sum.wrapping_add(get(&head.0[head::TOTALS + list])));
+        sum & TOTAL
+    }
+
     /// How many waits are open.
+    #[inline(always)]
     fn open(&self, head: &Head) -> usize {
         (get(&head.0[head::OPEN]) >> 56) as usize
     }
@@ -163,7 +174,7 @@ impl TrailStore {
         (get(&head.0[head::OPEN_SLOTS]) >> 56) as usize
     }
 
-    fn open_body(&self, head: &Head) -> u32 {
+    fn open_block(&self, head: &Head) -> u32 {
         low(get(&head.0[head::OPEN_AND_MORE]))
     }
 
@@ -173,16 +184,15 @@ impl TrailStore {
 }
 
 impl TrailWriter {
-    /// Sees to it that so many records can be written, whatever they are, or says that there is no memory for it.
-    pub(crate) fn ensure(&mut self, store: &TrailStore, records: usize) -> bool {
-        let records = records as u32;
-        // A create takes a trail, or a summary of the one before; two chunks: stack and last records of the summary.
-        // Others take at most two blocks of a body each: for their list, and for an open wait, a name or the closer.
-        self.ensure_trails(store, records)
-            && self.more.ensure(&store.more, records)
-            && self.past.ensure(&store.past, records)
-            && self.bodies.cells.ensure(&store.bodies.cells, 2 * records)
-            && self.bodies.chunks.ensure(&store.bodies.chunks, 2 * records)
+    /// Sees to it that a record can be written, whatever it is, or says that there is no memory for it.
+    pub(crate) fn ensure(&mut self, store: &TrailStore) -> bool {
+        // A create takes a trail, or a summary of the one before, and two blocks: for its stack and for the last
+        // records of the summary. Others take two blocks at most: for their list, and for an open wait, a name or the
+        // closer.
+        self.ensure_trails(store, 1)
+            && self.more.ensure(&store.more, 1)
+            && self.past.ensure(&store.past, 1)
+            && self.blocks.ensure(&store.cells, 2)
     }
 
     fn ensure_trails(&mut self, store: &TrailStore, count: u32) -> bool {
@@ -190,7 +200,7 @@ impl TrailWriter {
     }
 
     /// Sees to it that a handle can be named, or says that there is no memory for it.
-    pub(crate) fn ensure_name(&mut self, store: &TrailStore, handle: u32) -> bool {
+    fn ensure_name(&mut self, store: &TrailStore, handle: u32) -> bool {
         store.index.ensure(&mut self.sparse, handle)
     }
 

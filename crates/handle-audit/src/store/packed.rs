@@ -19,7 +19,7 @@ const _: () = assert!(crate::label::MAX_LABELS <= 1 << (SEQ_SHIFT - SOURCE_SHIFT
 
 /// An entry on its way into the store, all but its number.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Packed {
+pub(super) struct Packed {
     cycle: u64,
     thread: u64,
     aux: u64,
@@ -29,13 +29,13 @@ pub(crate) struct Packed {
 impl Packed {
     /// The entry of a record on its way through the fold.
     #[inline(always)]
-    pub(crate) fn of(taken: &Taken, operation: Operation) -> Self {
+    pub(super) fn of(taken: &Taken) -> Self {
         let head = &taken.record;
         Self {
             cycle: head.cycle(),
             thread: pair(head.tid(), head.lr()),
             aux: head.aux(),
-            rest: operation as u64
+            rest: taken.operation as u64
                 | u64::from(taken.ring) << RING_SHIFT
                 | u64::from(head.source_id()) << SOURCE_SHIFT,
         }

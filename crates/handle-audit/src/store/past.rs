@@ -1,6 +1,6 @@
 //! The summary of the generation before.
 
-use super::append::{kept, place};
+use super::block::Size;
 use super::packed;
 use super::slab::{Entry, Line, get, high, low, pair, set};
 use super::{
@@ -8,14 +8,14 @@ use super::{
     WAITS, WAKES, born, more,
 };
 use crate::operation::{Operation, OperationCounts};
-use crate::trail::{MAX_OPEN_WAITS, PREVIOUS_RECORDS, PreviousGeneration};
+use crate::trail::{PREVIOUS_RECORDS, PreviousGeneration};
 
 /// Words of a summary.
 const GENERATION: usize = 0;
 /// Source, kind and ring of the create; cycle, thread and `aux` of it.
 const ORIGIN: usize = 1;
 const CREATED: usize = 2;
-/// The closer's cell and the body of the waits that were open.
+/// The closer's cell and the block of the waits that were open.
 const CLOSER_AND_OPEN: usize = 5;
 /// The chunk of the last records; their number, open waits and slots for these, a byte each.
 const LAST_AND_LENGTHS: usize = 6;
@@ -28,8 +28,7 @@ fn newest<'a>(store: &'a TrailStore, head: &'a Line) -> impl Iterator<Item = &'a
     let totals = left;
     std::iter::from_fn(move || {
         let last = |list: usize| {
-            let (body, grown) = (store.body(head, list), kept(totals[list]));
-            (left[list] > 0).then(|| store.bodies.entry(body, grown, place(left[list] - 1)))
+            (left[list] > 0).then(|| store.cells.entry(store.block(head, list), totals[list], left[list] - 1))
         };
         let newest =
             (0..LISTS).filter(|list| left[*list] > 0).max_by_key(|list| last(*list).map(packed::seq))?;
@@ -50,12 +49,10 @@ impl TrailWriter {
         });
         let id = if older == 0 { self.past.take(&store.past) } else { older };
         let past = store.past.at(id);
-        let last =
-            if older == 0 { self.bodies.chunks.take(&store.bodies.chunks) } else { self.clear(store, past) };
+        let last = if older == 0 { self.blocks.take(&store.cells, Size::Chunk) } else { self.clear(past) };
         let mut length = 0;
-        for (entry, words) in newest(store, head).zip(&store.bodies.chunks.at(last).0).take(PREVIOUS_RECORDS)
-        {
-            packed::copy(entry, words);
+        for (entry, cell) in newest(store, head).zip(store.cells.run(last, PREVIOUS_RECORDS)) {
+            packed::copy(entry, &cell.0);
             length += 1;
         }
         set(&past[GENERATION], get(&born[born::GENERATION]));
@@ -64,7 +61,7 @@ impl TrailWriter {
             set(&past[CREATED + index], get(&born[born::CREATED + index]));
         }
         let (open, slots) = (store.open(head) as u32, store.open_slots(head) as u32);
-        set(&past[CLOSER_AND_OPEN], pair(closer, store.open_body(head)));
+        set(&past[CLOSER_AND_OPEN], pair(closer, store.open_block(head)));
         set(&past[LAST_AND_LENGTHS], pair(last, length | open << 8 | slots << 16));
         for list in [SIGNALS, WAITS, WAKES] {
             set(&past[TOTALS + list], store.total(head, list));
@@ -76,11 +73,11 @@ impl TrailWriter {
     }
 
     /// Frees what a summary refers to but the chunk of its last records, which it returns.
-    fn clear(&mut self, store: &TrailStore, past: &Past) -> u32 {
+    fn clear(&mut self, past: &Past) -> u32 {
         let (closer_and_open, last_and_lengths) = (get(&past[CLOSER_AND_OPEN]), get(&past[LAST_AND_LENGTHS]));
-        self.bodies.cells.give(low(closer_and_open));
+        self.blocks.give(low(closer_and_open), Size::Cell);
         let slots = high(last_and_lengths) >> 16 & 0xFF;
-        self.bodies.free(&store.bodies, high(closer_and_open), slots as usize);
+        self.blocks.give(high(closer_and_open), Size::of_waits(slots as usize));
         low(last_and_lengths)
     }
 
@@ -88,19 +85,19 @@ impl TrailWriter {
     pub(super) fn restore_past(&mut self, store: &TrailStore, before: &PreviousGeneration) -> TrailId {
         let id = self.past.take(&store.past);
         let past = store.past.at(id);
-        let last = self.bodies.chunks.take(&store.bodies.chunks);
+        let last = self.blocks.take(&store.cells, Size::Chunk);
         let skipped = before.last.len().saturating_sub(PREVIOUS_RECORDS);
         let newest_first = before.last[skipped..].iter().rev();
         newest_first
             .clone()
-            .zip(&store.bodies.chunks.at(last).0)
-            .for_each(|(entry, words)| packed::write(entry, words));
+            .zip(store.cells.run(last, PREVIOUS_RECORDS))
+            .for_each(|(entry, cell)| packed::write(entry, &cell.0));
         let closer = before.closed.map_or(0, |entry| {
-            let cell = self.bodies.cells.take(&store.bodies.cells);
-            packed::write(&entry, &store.bodies.cells.at(cell).0);
+            let cell = self.blocks.take(&store.cells, Size::Cell);
+            packed::write(&entry, &store.cells.at(cell).0);
             cell
         });
-        let (open_body, open) = self.restore_waits(store, &before.open_waits);
+        let (waits, open) = self.restore_waits(store, &before.open_waits);
         set(&past[GENERATION], before.generation);
         set(&past[ORIGIN], u64::from(packed::origin(&before.created, before.kind)));
         let created = &before.created.entry;
@@ -109,7 +106,7 @@ impl TrailWriter {
         {
             set(&past[CREATED + index], word);
         }
-        set(&past[CLOSER_AND_OPEN], pair(closer, open_body));
+        set(&past[CLOSER_AND_OPEN], pair(closer, waits));
         set(&past[LAST_AND_LENGTHS], pair(last, newest_first.len() as u32 | open << 8 | open << 16));
         for (word, operation) in (TOTALS..WORDS).zip(counted()) {
             set(&past[word], before.totals.get(operation));
@@ -130,11 +127,11 @@ impl TrailStore {
         let past = self.past.read(id)?;
         let words = [0, 1, 2].map(|index| get(&past[CREATED + index]));
         let (created, kind) = packed::created(low(get(&past[ORIGIN])), words);
-        let (closer, open_body) = (low(get(&past[CLOSER_AND_OPEN])), high(get(&past[CLOSER_AND_OPEN])));
+        let (closer, open_block) = (low(get(&past[CLOSER_AND_OPEN])), high(get(&past[CLOSER_AND_OPEN])));
         let (last, lengths) = (low(get(&past[LAST_AND_LENGTHS])), high(get(&past[LAST_AND_LENGTHS])));
         let length = (lengths as usize & 0xFF).min(PREVIOUS_RECORDS);
-        let (open, slots) = ((lengths >> 8) as usize & 0xFF, (lengths >> 16) as usize & 0xFF);
-        let last = self.bodies.chunks.read(last)?;
+        let open = lengths as usize >> 8 & 0xFF;
+        let last = self.cells.read_run(last, length)?;
         let mut totals: OperationCounts =
             counted().zip(TOTALS..WORDS).map(|(op, word)| (op, get(&past[word]))).collect();
         totals.add(Operation::Create, 1);
@@ -144,8 +141,8 @@ impl TrailStore {
             created,
             closed: self.read_cell(closer)?,
             totals,
-            last: last.0[..length].iter().rev().map(packed::read).collect::<Option<_>>()?,
-            open_waits: self.read_body(open_body, slots, 0..open.min(MAX_OPEN_WAITS))?,
+            last: last.iter().rev().map(|cell| packed::read(&cell.0)).collect::<Option<_>>()?,
+            open_waits: self.read_waits(open_block, open)?,
         })
     }
 }

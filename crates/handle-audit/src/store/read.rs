@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::append::{kept, place};
+use super::block::Size;
 use super::slab::{Line, get, high, low};
 use super::{
     FIRST_OTHER, LISTS, OTHERS, SIGNALS, TrailId, TrailStore, WAITS, WAKES, born, head, lock, more, packed,
@@ -68,7 +68,6 @@ impl TrailStore {
             totals.add(operation, self.total(head, list));
         }
         let previous = if more.past == 0 { None } else { Some(Box::new(self.read_past(more.past)?)) };
-        let open = 0..self.open(head).min(MAX_OPEN_WAITS);
         Some(HandleAuditTrail {
             handle: low(get(&born[born::HANDLE])),
             generation: get(&born[born::GENERATION]),
@@ -80,7 +79,7 @@ impl TrailStore {
             wakes: self.read_list(head, WAKES)?,
             others: self.read_list(head, OTHERS)?,
             aliases: more.names,
-            open_waits: self.read_body(self.open_body(head), self.open_slots(head), open)?,
+            open_waits: self.read_waits(self.open_block(head), self.open(head))?,
             open_waits_not_kept: more.not_kept,
             closed: self.read_cell(more.closer)?,
             totals,
@@ -89,12 +88,12 @@ impl TrailStore {
     }
 
     fn read_list(&self, head: &Line, list: usize) -> Option<EntryList> {
-        let (total, body) = (self.total(head, list), self.body(head, list));
+        let (total, block) = (self.total(head, list), self.block(head, list));
         // Of the length that they keep from the start: a snapshot makes a million of these.
         let entries = |numbers: Range<u64>| {
             let mut entries = Vec::with_capacity((numbers.end - numbers.start) as usize);
             for number in numbers {
-                entries.push(packed::read(self.bodies.read(body, kept(total), place(number))?)?);
+                entries.push(packed::read(self.cells.read_entry(block, total, number)?)?);
             }
             Some(entries)
         };
@@ -107,9 +106,13 @@ impl TrailStore {
         EntryList::restore(total, first, last)
     }
 
-    /// The entries at some places of a body.
-    pub(super) fn read_body(&self, body: u32, grown: usize, places: Range<usize>) -> Option<Vec<TrailEntry>> {
-        places.map(|index| packed::read(self.bodies.read(body, grown, index)?)).collect()
+    /// Open waits.
+    pub(super) fn read_waits(&self, block: u32, open: usize) -> Option<Vec<TrailEntry>> {
+        if open == 0 {
+            return Some(Vec::new());
+        }
+        let cells = self.cells.read_run(block, open.min(MAX_OPEN_WAITS))?;
+        cells.iter().map(|cell| packed::read(&cell.0)).collect()
     }
 
     /// The entry in a cell, if there is one: `Some(None)` if not.
@@ -117,7 +120,7 @@ impl TrailStore {
         if cell == 0 {
             return Some(None);
         }
-        packed::read(&self.bodies.cells.read(cell)?.0).map(Some)
+        packed::read(&self.cells.read(cell)?.0).map(Some)
     }
 
     fn read_more(&self, id: u32) -> Option<More> {
@@ -155,7 +158,7 @@ impl TrailStore {
         if length == 0 {
             return Some(Vec::new());
         }
-        Some(self.bodies.chunks.read(chunk)?.words().take(length).map(get).collect())
+        Some(self.cells.read_words(chunk, Size::Chunk)?.take(length).map(get).collect())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Memory that grows and never moves: segments of blocks of words, found by number.
 //!
-//! A segment has 1024 blocks, so that growth wastes little and copies nothing. It comes zeroed from the allocator,
-//! which has such pages ready: making one does not touch it.
+//! A segment comes zeroed from the allocator, which has such pages ready: making one does not touch it, so what is not
+//! used of it takes no memory of the machine.
 
 use std::ops::Deref;
 
@@ -60,25 +60,10 @@ pub(super) type Entry = [Word; 4];
 #[repr(C, align(64))]
 pub(crate) struct Line(pub(super) [Word; 8]);
 
-/// One entry, or a table of up to eight chunks.
+/// One entry, or four words of anything.
 #[derive(Debug, FromZeros)]
 #[repr(C, align(32))]
 pub(crate) struct Cell(pub(super) Entry);
-
-/// Eight entries, or 32 words of anything.
-#[derive(Debug, FromZeros)]
-#[repr(C, align(64))]
-pub(crate) struct Chunk(pub(super) [Entry; CHUNK]);
-
-/// Entries in a chunk.
-pub(super) const CHUNK: usize = 8;
-
-impl Chunk {
-    /// All words, for what is not entries.
-    pub(super) fn words(&self) -> impl Iterator<Item = &Word> {
-        self.0.iter().flatten()
-    }
-}
 
 /// Words without an alignment of their own.
 #[derive(Debug, FromZeros)]
@@ -93,54 +78,37 @@ impl<const N: usize> Deref for Plain<N> {
     }
 }
 
-const SEGMENT_BITS: u32 = 10;
-const DIRECTORY_BITS: u32 = 11;
+/// Segments of a slab.
+const SEGMENTS: usize = 1 << 13;
 
-/// Blocks in a segment.
-const SEGMENT: usize = 1 << SEGMENT_BITS;
+/// Blocks in a segment, unless a slab says otherwise.
+const SEGMENT: usize = 1 << 12;
 
-/// Segments in a directory, and directories in a slab: together they number all blocks that a `u32` can.
-const DIRECTORY: usize = 1 << DIRECTORY_BITS;
+type Segment<B, const N: usize> = OnceBox<[B; N]>;
 
-const _: () = assert!(SEGMENT_BITS + 2 * DIRECTORY_BITS == u32::BITS);
-
-type Segment<B> = OnceBox<[B; SEGMENT]>;
-
-type Directory<B> = OnceBox<[Segment<B>; DIRECTORY]>;
-
-/// Blocks by number: directories of segments, so that a look-up takes shifts, masks and loads, and no bound needs a
+/// Blocks by number, in segments of `N`, so that a look-up takes a shift, two masks and a load, and no bound needs a
 /// check.
 #[derive(Debug)]
-pub(super) struct Slab<B> {
-    /// Set by the writer (Release), read by all (Acquire), as the segments are.
-    directories: Box<[Directory<B>; DIRECTORY]>,
+pub(super) struct Slab<B, const N: usize = SEGMENT> {
+    /// Set by the writer (Release), read by all (Acquire).
+    segments: Box<[Segment<B, N>; SEGMENTS]>,
 }
 
-impl<B> Default for Slab<B> {
+impl<B, const N: usize> Default for Slab<B, N> {
     fn default() -> Self {
-        Self { directories: Box::new([const { OnceBox::new() }; DIRECTORY]) }
+        const { assert!(N.is_power_of_two()) };
+        Self { segments: Box::new([const { OnceBox::new() }; SEGMENTS]) }
     }
 }
 
-/// A directory without segments, if there is memory for it.
-fn new_directory<B>() -> Option<Box<[Segment<B>; DIRECTORY]>> {
-    let mut segments = Vec::new();
-    segments.try_reserve_exact(DIRECTORY).ok()?;
-    segments.extend((0..DIRECTORY).map(|_| OnceBox::new()));
-    segments.into_boxed_slice().try_into().ok()
-}
-
-/// Directory, segment in it, block in that.
+/// Segment, and block in it. Numbers from `N * SEGMENTS` on are never given out; a reader that sees one by mistake
+/// finds something else, and the version tells it.
 #[inline(always)]
-const fn place(id: u32) -> (usize, usize, usize) {
-    (
-        (id >> (SEGMENT_BITS + DIRECTORY_BITS)) as usize,
-        (id >> SEGMENT_BITS) as usize % DIRECTORY,
-        id as usize % SEGMENT,
-    )
+const fn place<const N: usize>(id: u32) -> (usize, usize) {
+    (id as usize / N % SEGMENTS, id as usize % N)
 }
 
-impl<B: FromZeros> Slab<B> {
+impl<B: FromZeros, const N: usize> Slab<B, N> {
     /// A block that the writer was supplied with.
     ///
     /// # Panics
@@ -154,17 +122,33 @@ impl<B: FromZeros> Slab<B> {
     /// A block, for readers: they may hold a number older or newer than what they see of the slab.
     #[inline(always)]
     pub(super) fn read(&self, id: u32) -> Option<&B> {
-        let (directory, segment, block) = place(id);
-        Some(&self.directories[directory].get()?[segment].get()?[block])
+        let (segment, block) = place::<N>(id);
+        Some(&self.segments[segment].get()?[block])
+    }
+
+    /// Neighbouring blocks that the writer was supplied with, all of one segment.
+    ///
+    /// # Panics
+    ///
+    /// If they are not.
+    #[inline(always)]
+    pub(super) fn run(&self, id: u32, length: usize) -> &[B] {
+        self.read_run(id, length).expect("the supply made the blocks")
+    }
+
+    /// The same for readers.
+    #[inline(always)]
+    pub(super) fn read_run(&self, id: u32, length: usize) -> Option<&[B]> {
+        let (segment, block) = place::<N>(id);
+        self.segments[segment].get()?[block..].get(..length)
     }
 
     /// Makes the segment of a block if it is not there, and returns the number of its last block. `None`: there is no
-    /// memory for it.
+    /// memory for it, or no number.
     pub(super) fn make(&self, id: u32) -> Option<u32> {
-        let (directory, segment, block) = place(id);
-        let directory = self.directories[directory].get_or_try_init(|| new_directory().ok_or(())).ok()?;
-        directory[segment].get_or_try_init(|| <[B; SEGMENT]>::new_box_zeroed().map_err(drop)).ok()?;
-        Some(id + (SEGMENT - 1 - block) as u32)
+        let segment = self.segments.get(id as usize / N)?;
+        segment.get_or_try_init(|| <[B; N]>::new_box_zeroed().map_err(drop)).ok()?;
+        Some(id | (N - 1) as u32)
     }
 }
 
@@ -179,7 +163,7 @@ pub(super) struct Supply {
 
 impl Supply {
     /// Sees to it that the next `count` blocks can be taken, or says that there is no memory, or no number, for them.
-    pub(super) fn ensure<B: FromZeros>(&mut self, slab: &Slab<B>, count: u32) -> bool {
+    pub(super) fn ensure<B: FromZeros, const N: usize>(&mut self, slab: &Slab<B, N>, count: u32) -> bool {
         let new = count.saturating_sub(self.free.len() as u32);
         self.ensure_with(new, |id| slab.make(id))
     }
@@ -200,7 +184,7 @@ impl Supply {
     /// # Panics
     ///
     /// If all numbers, or all memory, are used; never after [`ensure`](Self::ensure).
-    pub(super) fn take<B: FromZeros>(&mut self, slab: &Slab<B>) -> u32 {
+    pub(super) fn take<B: FromZeros, const N: usize>(&mut self, slab: &Slab<B, N>) -> u32 {
         if let Some(id) = self.free.pop() {
             return id;
         }
@@ -224,13 +208,15 @@ mod tests {
 
     #[test]
     fn blocks_do_not_share_a_place() {
+        let end = (SEGMENT * SEGMENTS) as u32;
         let mut expected = 0;
-        for id in (0..100_000).chain(u32::MAX - 5000..u32::MAX) {
-            let (directory, segment, block) = place(id);
-            let number = (directory * DIRECTORY + segment) * SEGMENT + block;
+        for id in (0..100_000).chain(end - 5000..end) {
+            let (segment, block) = place::<SEGMENT>(id);
+            let number = segment * SEGMENT + block;
             assert!(number >= expected && number == id as usize, "block {id}");
             expected = number + 1;
         }
+        assert!(Slab::<Cell>::default().make(end).is_none(), "no number is given out twice");
     }
 
     #[test]

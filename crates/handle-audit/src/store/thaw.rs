@@ -1,6 +1,6 @@
 //! A store that begins with trails that were copied before.
 
-use super::append::{kept, place};
+use super::block::{CHUNK, Size, is_outgrown};
 use super::create::write_born;
 use super::slab::{Line, get, set, set_high, set_low};
 use super::{
@@ -28,8 +28,8 @@ impl TrailWriter {
         for (list, entries) in lists {
             self.restore_list(store, head, list, entries);
         }
-        let (body, open) = self.restore_waits(store, &trail.open_waits);
-        set_low(&head.0[head::OPEN_AND_MORE], body);
+        let (block, open) = self.restore_waits(store, &trail.open_waits);
+        set_low(&head.0[head::OPEN_AND_MORE], block);
         set_top(&head.0[head::OPEN], open as usize);
         set_top(&head.0[head::OPEN_SLOTS], open as usize);
         self.restore_more(store, head, trail);
@@ -38,27 +38,29 @@ impl TrailWriter {
 
     fn restore_list(&mut self, store: &TrailStore, head: &Line, list: usize, entries: &EntryList) {
         let total = entries.total() & TOTAL;
-        let mut body = 0;
-        for grown in 0..kept(total) {
-            body = self.bodies.grow(&store.bodies, body, grown);
+        let mut block = 0;
+        for grown in (0..total.min(CHUNK as u64 + 1)).filter(|grown| is_outgrown(*grown)) {
+            block = self.blocks.grow(&store.cells, block, grown);
         }
-        super::append::set_body(head, list, body);
+        super::append::set_block(head, list, block);
         set(&head.0[head::TOTALS + list], total);
         let newest = total.saturating_sub(AUDIT_RING_CAPACITY as u64)..total;
         for (number, entry) in (0..total).zip(entries.first()).chain(newest.zip(entries.iter())) {
-            packed::write(entry, store.bodies.entry(body, kept(total), place(number)));
+            packed::write(entry, store.cells.entry(block, total, number));
         }
     }
 
-    /// Writes open waits to a body of their own; returns it, and how many they are.
+    /// Writes open waits to a block of their own; returns it, and how many they are.
     pub(super) fn restore_waits(&mut self, store: &TrailStore, waits: &[TrailEntry]) -> (u32, u32) {
         let waits = &waits[..waits.len().min(MAX_OPEN_WAITS)];
-        let mut body = 0;
-        for (index, wait) in waits.iter().enumerate() {
-            body = self.bodies.grow(&store.bodies, body, index);
-            packed::write(wait, store.bodies.entry(body, index + 1, index));
+        if waits.is_empty() {
+            return (0, 0);
         }
-        (body, waits.len() as u32)
+        let block = self.blocks.take(&store.cells, Size::of_waits(waits.len()));
+        for (wait, cell) in waits.iter().zip(store.cells.run(block, waits.len())) {
+            packed::write(wait, &cell.0);
+        }
+        (block, waits.len() as u32)
     }
 
     fn restore_more(&mut self, store: &TrailStore, head: &Line, trail: &HandleAuditTrail) {
@@ -74,8 +76,8 @@ impl TrailWriter {
             set(lengths, get(lengths) & 0xFFFF | trail.open_waits_not_kept << 16);
         }
         if let Some(closer) = &trail.closed {
-            let cell = self.bodies.cells.take(&store.bodies.cells);
-            packed::write(closer, &store.bodies.cells.at(cell).0);
+            let cell = self.blocks.take(&store.cells, Size::Cell);
+            packed::write(closer, &store.cells.at(cell).0);
             set_high(&store.more.at(self.more(store, head))[more::PAST_AND_CLOSER], cell);
         }
         if let Some(before) = &trail.previous {

@@ -27,10 +27,12 @@ pub(crate) const MAX_THREADS: usize = 4096;
 
 type Block = Plain<WORDS>;
 
+type Store = Slab<Block, 64>;
+
 /// What readers copy from.
 #[derive(Debug, Default)]
 pub(crate) struct ThreadStore {
-    blocks: Slab<Block>,
+    blocks: Store,
     /// How many threads there are. Written by the fold (Release), read by readers (Acquire).
     len: AtomicU32,
 }
@@ -55,7 +57,7 @@ fn pack(record: &ThreadRecord) -> Record {
 #[inline(always)]
 fn pack_taken(taken: &Taken) -> Record {
     let head = &taken.record;
-    let rest = head.operation() as u64 | u64::from(taken.ring) << 8 | u64::from(head.source_id()) << 16;
+    let rest = taken.operation as u64 | u64::from(taken.ring) << 8 | u64::from(head.source_id()) << 16;
     [head.cycle(), taken.position, pair(head.handle(), head.lr()), head.aux(), rest]
 }
 
@@ -105,7 +107,14 @@ fn comes_before_at_once(one: &Record, other: &Record) -> bool {
     distance < 0 || distance == 0 && ring(one) < ring(other)
 }
 
-/// Puts a record that is not the newest where it belongs; says `false` if it is older than all that are kept.
+/// Whether the second of two records of one ring comes later.
+#[inline(always)]
+fn is_later(one: &Taken, next: &Taken) -> bool {
+    let (before, after) = (one.record.cycle(), next.record.cycle());
+    before < after || before == after && next.position.wrapping_sub(one.position) as i64 > 0
+}
+
+/// Puts a record where it belongs; says `false` if it is older than all that are kept.
 #[cold]
 fn insert(block: &Block, kept: u64, record: &Record) -> bool {
     let held = kept.min(AUDIT_RING_CAPACITY as u64);
@@ -121,35 +130,29 @@ fn insert(block: &Block, kept: u64, record: &Record) -> bool {
 }
 
 impl ThreadWriter {
-    /// Adds records of one thread, and returns how many could not be kept: there are too many threads, or too little
-    /// memory.
-    pub(crate) fn append<'a>(
-        &mut self,
-        store: &ThreadStore,
-        tid: u32,
-        records: impl Iterator<Item = &'a Taken>,
-    ) -> u64 {
-        let mut records = records.peekable();
-        if records.peek().is_none() {
-            return 0;
-        }
+    /// Adds records of one thread and one ring, of which there is at least one, and returns how many could not be
+    /// kept: there are too many threads, or too little memory.
+    pub(crate) fn append(&mut self, store: &ThreadStore, records: &[Taken]) -> u64 {
+        let tid = records[0].record.tid();
         let Some(id) = self.index.find(tid).or_else(|| self.add(store, tid)) else {
-            return records.count() as u64;
+            return records.len() as u64;
         };
         let block = store.blocks.at(id);
         lock::change(&block[VERSION], || {
-            let (mut total, mut kept) = (get(&block[TOTAL]), get(&block[KEPT]));
-            for taken in records {
-                let record = pack_taken(taken);
-                total += 1;
-                if kept > 0 && comes_before(&record, block, kept - 1) {
-                    kept += u64::from(insert(block, kept, &record));
-                } else {
-                    write(block, kept, &record);
+            let mut kept = get(&block[KEPT]);
+            let newest = kept == 0 || !comes_before(&pack_taken(&records[0]), block, kept - 1);
+            if newest && records.is_sorted_by(is_later) {
+                // Those that others of them would push out again are counted only.
+                let first = records.len().saturating_sub(AUDIT_RING_CAPACITY);
+                kept += first as u64;
+                for taken in &records[first..] {
+                    write(block, kept, &pack_taken(taken));
                     kept += 1;
                 }
+            } else {
+                records.iter().for_each(|taken| kept += u64::from(insert(block, kept, &pack_taken(taken))));
             }
-            set(&block[TOTAL], total);
+            set(&block[TOTAL], get(&block[TOTAL]) + records.len() as u64);
             set(&block[KEPT], kept);
         });
         0

@@ -48,8 +48,8 @@ fn explore(scenario: fn()) {
 struct Scribe(std::sync::Arc<std::sync::Mutex<Vec<Said>>>);
 
 impl Observer for Scribe {
-    fn folded(&mut self, taken: &Taken, operation: Operation) {
-        self.0.lock().unwrap().push(Said::record(taken, operation));
+    fn folded(&mut self, taken: &Taken, operation: Operation, stack: &[Frame]) {
+        self.0.lock().unwrap().push(Said::record(taken, operation, stack));
     }
 
     fn focused(&mut self, focus: &Focus) {

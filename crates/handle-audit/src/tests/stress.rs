@@ -6,7 +6,7 @@ use crate::config::AuditConfig;
 use crate::drain::Observer;
 use crate::merge::Taken;
 use crate::stamp::stripe_of;
-use crate::{HandleAudit, Losses, Operation};
+use crate::{Frame, HandleAudit, Losses, Operation};
 
 #[path = "../../examples/stress/course.rs"]
 mod course;
@@ -22,7 +22,7 @@ fn handles() -> Vec<u32> {
 }
 
 impl Observer for Arc<Checker> {
-    fn folded(&mut self, taken: &Taken, operation: Operation) {
+    fn folded(&mut self, taken: &Taken, operation: Operation, _stack: &[Frame]) {
         Checker::folded(self, operation, taken.record.handle(), taken.record.entry().aux);
     }
 }

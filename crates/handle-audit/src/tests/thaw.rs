@@ -8,7 +8,7 @@ use super::world::{Action, play};
 use crate::Snapshot;
 use crate::config::AuditConfig;
 use crate::fold::Fold;
-use crate::merge::Taken;
+use crate::merge::{Stack, Taken};
 use crate::record::{Record, Unstamped};
 use crate::recorder::steps::Call;
 
@@ -24,8 +24,11 @@ fn fold_on(fold: &mut Fold, first: u64, calls: &[Call]) {
     for (position, call) in (first..).zip(calls) {
         let unstamped = Unstamped::new(call.operation, call.kind.label().id(), call.handle, &call.entry);
         let record = Record::new(&unstamped, call.entry.source.mark(), || 0);
-        let stack = call.frames.clone().unwrap_or_default().into();
-        fold.fold(&Taken { record, ring: 0, position, stack });
+        let stack = call.frames.clone().unwrap_or_default();
+        fold.fold(
+            &Taken { record, position, stack: Stack::default(), ring: 0, operation: call.operation },
+            &stack,
+        );
     }
 }
 

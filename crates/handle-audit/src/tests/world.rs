@@ -21,7 +21,7 @@ use crate::record::Slot;
 use crate::recorder::Recorder;
 use crate::recorder::steps::{Call, Step};
 use crate::stamp::stripe_of;
-use crate::{Operation, Snapshot};
+use crate::{Frame, Operation, Snapshot};
 
 /// The next handle on the same stripe.
 pub(crate) fn neighbour(handle: u32) -> u32 {
@@ -88,7 +88,7 @@ pub(crate) enum Said {
 }
 
 impl Said {
-    pub(crate) fn record(taken: &Taken, operation: Operation) -> Self {
+    pub(crate) fn record(taken: &Taken, operation: Operation, stack: &[Frame]) -> Self {
         Self::Record(Told {
             ring: taken.ring,
             position: taken.position,
@@ -96,7 +96,7 @@ impl Said {
             handle: taken.record.handle(),
             kind: taken.record.kind(),
             entry: taken.record.entry(),
-            frames: taken.stack.to_vec(),
+            frames: stack.to_vec(),
         })
     }
 }
@@ -116,9 +116,9 @@ impl Observer for Watch {
         }
     }
 
-    fn folded(&mut self, taken: &Taken, operation: Operation) {
+    fn folded(&mut self, taken: &Taken, operation: Operation, stack: &[Frame]) {
         assert!(matches!(taken.record.slot(), Slot::Head(head) if head == operation));
-        self.said.lock().unwrap().push(Said::record(taken, operation));
+        self.said.lock().unwrap().push(Said::record(taken, operation, stack));
     }
 
     fn focused(&mut self, focus: &Focus) {
