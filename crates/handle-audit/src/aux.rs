@@ -219,11 +219,20 @@ mod tests {
             let thread = ThreadAux { event, count: 0xDEAD_BEEF };
             assert_eq!(ThreadAux::decode(thread.encode()), thread);
         }
-        for event in [Armed, Fired, Cancelled] {
-            let timer = TimerAux { event, periodic: true, due: 1 << 60 };
-            assert_eq!(TimerAux::decode(timer.encode()), timer);
+        for (event, periodic) in [(Armed, false), (Fired, true), (Cancelled, false)] {
+            for due in [0, 1 << 60, TimerAux::DUE] {
+                let timer = TimerAux { event, periodic, due };
+                assert_eq!(TimerAux::decode(timer.encode()), timer);
+            }
         }
-        let apc = ApcAux { delivered: true, kernel: false, target: 7 };
-        assert_eq!(ApcAux::decode(apc.encode()), apc);
+        for (delivered, kernel, bits) in
+            [(false, false, 0), (true, false, 1 << 32), (false, true, 1 << 33), (true, true, 3 << 32)]
+        {
+            for target in [0, 7, u32::MAX] {
+                let apc = ApcAux { delivered, kernel, target };
+                assert_eq!(apc.encode(), bits + u64::from(target));
+                assert_eq!(ApcAux::decode(apc.encode()), apc);
+            }
+        }
     }
 }

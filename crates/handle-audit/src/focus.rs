@@ -208,6 +208,14 @@ mod tests {
         assert_eq!((error.item, error.column, error.reason), (2, 8, "it is empty"));
         let error = "4294967296".parse::<TraceHandles>().unwrap_err();
         assert_eq!(error.reason, "it does not fit 32 bits");
+        for (item, reason) in [
+            ("0x", "no digits after 0x"),
+            ("0xzz", "not a hexadecimal number"),
+            ("12a", "not a decimal number"),
+            ("0x100000000", "it does not fit 32 bits"),
+        ] {
+            assert_eq!(parse_handle(item), Err(reason));
+        }
         assert!(TraceHandles::from_variable("2x").is_err());
         assert!("+5".parse::<TraceHandles>().is_err());
     }

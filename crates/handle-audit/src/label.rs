@@ -259,6 +259,8 @@ macro_rules! label {
 
 #[cfg(test)]
 mod tests {
+    use std::hash::BuildHasher;
+
     use super::*;
 
     #[test]
@@ -268,6 +270,18 @@ mod tests {
         assert_eq!(here, there);
         assert_eq!(there.as_str(), "NtSetEvent");
         assert_ne!(here, label!("NtClearEvent"));
+    }
+
+    #[test]
+    fn labels_of_one_name_are_one_in_every_order_and_hash() {
+        let (here, there, other) = (label!("one name"), Label::new("one name"), Label::new("another name"));
+        let hasher = std::hash::RandomState::new();
+        assert_eq!(here.partial_cmp(&there), Some(Compared::Equal));
+        assert_eq!(here.partial_cmp(&other), other.partial_cmp(&here).map(Compared::reverse));
+        assert_ne!(here.partial_cmp(&other), here.partial_cmp(&there));
+        assert_eq!(hasher.hash_one(here), hasher.hash_one(there));
+        assert_ne!(hasher.hash_one(here), hasher.hash_one(other));
+        assert_eq!(format!("{here:>10}"), "  one name");
     }
 
     #[test]

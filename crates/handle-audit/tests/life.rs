@@ -3,7 +3,7 @@
 use std::thread;
 
 use handle_audit::{
-    AuditConfig, ClaimError, Focus, HandleAudit, HandleAuditEntry, HandleKind, Operation, label,
+    AuditConfig, ClaimError, Focus, HandleAudit, HandleAuditEntry, HandleKind, Operation, TraceHandles, label,
 };
 
 fn entry(cycle: u64) -> HandleAuditEntry {
@@ -12,6 +12,22 @@ fn entry(cycle: u64) -> HandleAuditEntry {
 
 fn focus(handles: &[u32]) -> Focus {
     handles.iter().copied().collect()
+}
+
+#[test]
+fn an_option_switches_and_focuses() {
+    let config = AuditConfig::default().rings(2).manual();
+    let off = HandleAudit::new(config.clone().trace_handles(TraceHandles::Off)).unwrap();
+    assert!(!off.is_enabled());
+    let on = HandleAudit::new(config.trace_handles("0x1004".parse().unwrap())).unwrap();
+    assert!(on.is_enabled());
+    let mut recorder = on.claim(1).unwrap();
+    assert!(recorder.in_focus(0x1004) && !recorder.in_focus(0x1008));
+    assert_eq!(
+        on.claim(2).unwrap_err(),
+        ClaimError::NoSuchRing { ring: 2, rings: 2 },
+        "the rest of the configuration stays"
+    );
 }
 
 #[test]
