@@ -71,3 +71,55 @@ fn in_last_records(view: &View<'_>, tid: u32, lr: u32) -> (usize, u64) {
     }
     (rounds, longest)
 }
+
+#[cfg(test)]
+mod tests {
+    use handle_audit::{HandleAuditEntry, Snapshot, ThreadRecord, ThreadTrail, label};
+
+    use super::*;
+    use crate::input::{Case, RunSummary};
+
+    #[test]
+    fn patience_is_a_second_and_ten_times_the_longest_round() {
+        let habit = |longest, age| Habit { rounds: 1, longest, age };
+        assert!(habit(0, PATIENCE).is_overdue() && !habit(0, PATIENCE - 1).is_overdue());
+        assert!(
+            habit(PATIENCE, 10 * PATIENCE).is_overdue() && !habit(PATIENCE, 10 * PATIENCE - 1).is_overdue()
+        );
+        assert!(habit(7, 70).is_unusual() && !habit(7, 69).is_unusual() && habit(0, 0).is_unusual());
+        assert!([2, 3].map(|rounds| Habit { rounds, longest: 0, age: 0 }.is_idle()) == [false, true]);
+    }
+
+    #[test]
+    fn the_last_records_of_a_thread_hold_rounds_at_one_place() {
+        let (here, there) = (0x8200_0040, 0x8200_0080);
+        let record = |(operation, cycle, lr)| ThreadRecord {
+            handle: 4,
+            operation,
+            ring: 0,
+            position: cycle,
+            entry: HandleAuditEntry::new(cycle, 2, lr, label!("test"), 0),
+        };
+        let records = [
+            (Operation::Wake, 1, here),
+            (Operation::Wait, 10, here),
+            (Operation::Signal, 11, here),
+            (Operation::Wait, 12, there),
+            (Operation::Wake, 15, here),
+            (Operation::Wait, 20, here),
+            // A wait for two handles has a record for each.
+            (Operation::Wait, 21, here),
+            (Operation::Satisfied, 28, here),
+            (Operation::Wake, 29, here),
+            (Operation::Wake, 400, there),
+            (Operation::Wait, 500, here),
+        ];
+        let last = records.map(record).into();
+        let threads = vec![ThreadTrail { tid: 2, total: 11, last }];
+        let (snapshot, run) = (Snapshot { threads, ..Snapshot::default() }, RunSummary::default());
+        let view = View::new(Case::new(&snapshot, &run));
+        assert_eq!(in_last_records(&view, 2, here), (2, 8));
+        assert_eq!(in_last_records(&view, 2, there), (1, 388));
+        assert_eq!(in_last_records(&view, 3, here), (0, 0));
+    }
+}

@@ -250,3 +250,55 @@ impl<'a> Case<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_reads_back_by_its_name() {
+        for name in ["finished", "deadlock", "watchdog", "interrupted", "fault", "limit"] {
+            assert_eq!(Ended::from_name(name).map(Ended::name), Some(name));
+        }
+        assert_eq!(Ended::from_name("Finished"), None);
+    }
+
+    #[test]
+    fn a_parked_thread_is_where_it_called_and_another_where_it_goes_on() {
+        use ThreadState::*;
+        let place = |state, on: &[u32], pc, lr| {
+            ThreadInfo { on: on.to_vec(), pc, lr, ..ThreadInfo::new(2, state) }.place()
+        };
+        assert_eq!(place(Waiting, &[4], 8, 16), Some(16));
+        assert_eq!(place(Waiting, &[], 8, 16), Some(16), "a delay");
+        assert_eq!(place(Suspended, &[4], 8, 16), Some(16));
+        assert_eq!(place(Suspended, &[], 8, 16), Some(8));
+        assert_eq!(place(Running, &[], 8, 16), Some(8));
+        assert_eq!(place(Ready, &[4], 8, 16), Some(8));
+        assert_eq!(place(Waiting, &[4], 8, 0), Some(8), "where the caller is unknown");
+        assert_eq!(place(Running, &[], 0, 16), None);
+        assert_eq!(place(Exited, &[], 8, 16), None);
+    }
+
+    #[test]
+    fn the_main_thread_is_the_one_that_the_list_says() {
+        let (snapshot, run) = (Snapshot::default(), RunSummary::default());
+        let case = Case::new(&snapshot, &run);
+        assert_eq!([1, 2].map(|tid| case.is_main(tid)), [true, false]);
+        let mut threads = [1, 2].map(|tid| ThreadInfo::new(tid, ThreadState::Ready));
+        assert_eq!([1, 2].map(|tid| case.with_threads(&threads).is_main(tid)), [true, false]);
+        threads[0].main = false;
+        assert_eq!(
+            [1, 2].map(|tid| case.with_threads(&threads).is_main(tid)),
+            [true, false],
+            "it says of none"
+        );
+        threads[1].main = true;
+        assert_eq!([1, 2].map(|tid| case.with_threads(&threads).is_main(tid)), [false, true]);
+    }
+
+    #[test]
+    fn without_symbols_nothing_has_a_name() {
+        assert_eq!((NoSymbols.at(0x8200_0000), NoSymbols.object(4)), (None, None));
+    }
+}

@@ -134,3 +134,130 @@ fn weight(id: VerdictId) -> u64 {
         _ => 1,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use handle_audit::Snapshot;
+
+    use super::*;
+    use crate::input::{Case, RunSummary};
+    use crate::verdict::Evidence;
+
+    fn draft(id: VerdictId, confidence: Confidence, handle: u32) -> Draft {
+        let finding = Finding {
+            id,
+            confidence,
+            handle,
+            generation: Some(3),
+            culprit: None,
+            threads: vec![2],
+            since: 100,
+            summary: String::new(),
+            evidence: Vec::new(),
+            next: String::new(),
+        };
+        Draft::new(finding, None, vec![2], Habit::default())
+    }
+
+    fn evidence(numbers: std::ops::Range<u32>) -> Vec<Evidence> {
+        numbers.map(|handle| Evidence { handle, record: None, note: String::new() }).collect()
+    }
+
+    fn ranked_alone(drafts: Vec<Draft>) -> Vec<Verdict> {
+        let (snapshot, run) = (Snapshot::default(), RunSummary::default());
+        ranked(&View::new(Case::new(&snapshot, &run)), drafts)
+    }
+
+    /// The scores of drafts that differ from a plain one, which has 10 x 8 x 4 of weight, confidence and blocked threads.
+    fn scored(change: impl FnOnce(&mut Draft)) -> u64 {
+        let (snapshot, run) = (Snapshot::default(), RunSummary::default());
+        let mut draft = draft(VerdictId::Deadlock, Confidence::Strong, 4);
+        draft.habit = Habit { rounds: 1, longest: 10, age: 99 };
+        change(&mut draft);
+        score(&View::new(Case::new(&snapshot, &run)), &draft)
+    }
+
+    #[test]
+    fn a_draft_takes_in_what_another_knows() {
+        let mut one = draft(VerdictId::Deadlock, Confidence::Likely, 4);
+        one.finding.evidence = evidence(0..10);
+        let mut other = draft(VerdictId::Deadlock, Confidence::Strong, 4);
+        other.finding.threads = vec![1, 2, 7];
+        other.finding.since = 50;
+        other.finding.evidence = evidence(8..20);
+        other.blocks = vec![9, 1];
+        one.join(other.clone());
+        assert_eq!(
+            (one.finding.threads.as_slice(), one.blocks.as_slice(), one.joined),
+            (&[1, 2, 7][..], &[1, 2, 9][..], 2)
+        );
+        assert_eq!((one.finding.confidence, one.finding.since), (Confidence::Strong, 50));
+        assert_eq!(one.finding.evidence, evidence(0..12), "each once, and no more than are read");
+        other.finding.threads = vec![8, 9];
+        one.join(other);
+        assert_eq!((one.joined, one.finding.since), (4, 50));
+    }
+
+    #[test]
+    fn more_threads_a_surer_word_an_unusual_age_and_the_main_thread_weigh_more() {
+        assert_eq!(scored(|_| {}), 10 * 8 * 4);
+        assert_eq!(scored(|draft| draft.blocks = vec![3, 4, 5]), 10 * 8 * 6);
+        assert_eq!(scored(|draft| draft.blocks = (2..40).collect()), 10 * 8 * 12, "nine are many");
+        assert_eq!(scored(|draft| draft.blocks = vec![1, 2]), 10 * 8 * 5 * 2);
+        assert_eq!(scored(|draft| draft.habit.age = 100), 10 * 8 * 4 * 2);
+        let of = |confidence| scored(|draft| draft.finding.confidence = confidence);
+        assert_eq!(
+            [Confidence::Proven, Confidence::Likely, Confidence::Hint].map(of),
+            [12, 2, 1].map(|c| 10 * c * 4)
+        );
+        let of = |id| scored(|draft| draft.finding.id = id) / (8 * 4);
+        use VerdictId::*;
+        let ids = [PromiseBroken, LostPulse, Ghost, WaitAllPartial, Coalesced, Victim, NoSyncGap];
+        assert_eq!(ids.map(of), [10, 9, 8, 7, 6, 4, 1]);
+    }
+
+    #[test]
+    fn findings_come_first_then_what_they_explain_then_what_is_missing() {
+        use VerdictId::*;
+        let mut explained = draft(Deadlock, Confidence::Proven, 8);
+        explained.explained_by = Some(4);
+        let verdicts = ranked_alone(vec![
+            draft(IdleByDesign, Confidence::Unknown, 4),
+            draft(NeverSignalled, Confidence::Hint, 4),
+            draft(NoSyncGap, Confidence::Unknown, 4),
+            draft(InsufficientEvidence, Confidence::Unknown, 4),
+            draft(NeverSignalled, Confidence::Likely, 12),
+            explained,
+            draft(PromiseBroken, Confidence::Likely, 16),
+        ]);
+        let ids: Vec<_> = verdicts.iter().map(|verdict| (verdict.rank, verdict.id)).collect();
+        assert_eq!(
+            ids,
+            [
+                (1, PromiseBroken),
+                (2, NeverSignalled),
+                (3, Deadlock),
+                (4, InsufficientEvidence),
+                (5, NoSyncGap),
+                (6, NeverSignalled),
+                (7, IdleByDesign),
+            ]
+        );
+        assert_eq!(verdicts[2].root, Some(2), "by the rank of what explains it");
+        assert_eq!(verdicts.iter().filter(|verdict| verdict.root.is_some()).count(), 1);
+    }
+
+    #[test]
+    fn a_verdict_about_no_object_names_none() {
+        use VerdictId::*;
+        for (id, handle, named) in [
+            (Deadlock, 4, Some(4)),
+            (Deadlock, NO_HANDLE, None),
+            (NoSyncGap, 4, None),
+            (IdleByDesign, 4, None),
+        ] {
+            let verdicts = ranked_alone(vec![draft(id, Confidence::Strong, handle)]);
+            assert_eq!((verdicts[0].handle, verdicts[0].generation), (named, named.map(|_| 3)));
+        }
+    }
+}
