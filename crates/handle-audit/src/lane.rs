@@ -173,3 +173,23 @@ impl Intake {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_is_as_full_as_the_last_look_saw_it() {
+        let (producer, consumer) = spsc_ring::ring(8);
+        let (mut lane, mut intake) = (Lane::heap(producer), Intake::Heap(consumer));
+        lane.refresh();
+        assert!(lane.push_all(&[Record::from_payload([0; 5]); 2]));
+        assert_eq!(intake.fill(), 0, "nobody has looked");
+        assert_eq!((intake.look(), intake.fill()), (2, 64));
+        intake.take(1);
+        assert_eq!(intake.fill(), 32);
+        assert!(lane.push_all(&[Record::from_payload([0; 5]); 6]));
+        intake.take(2);
+        assert_eq!((intake.look(), intake.fill()), (8, 192));
+    }
+}

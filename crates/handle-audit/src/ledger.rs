@@ -172,3 +172,69 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seal() -> Seal {
+        Seal::new(0x5EA1)
+    }
+
+    fn account() -> LedgerAccount {
+        LedgerAccount {
+            rejected: Operation::ALL.into_iter().zip(1..).collect(),
+            stacks_dropped: 200,
+            gaps_sent: 3000,
+            first_cycle: u64::MAX,
+            last_cycle: 7,
+        }
+    }
+
+    #[test]
+    fn an_account_reads_back_from_its_words_and_from_no_others() {
+        let words = account().words(seal());
+        assert!(words[1..=Operation::COUNT].iter().copied().eq(1..=Operation::COUNT as u64));
+        assert_eq!(words[Operation::COUNT + 1..], [200, 3000, u64::MAX, 7]);
+        assert_eq!(LedgerAccount::from_words(&words, seal()), Some(account()));
+        assert_eq!(LedgerAccount::from_words(&words, Seal::new(1)), None);
+        for index in 0..ACCOUNT_WORDS {
+            let mut damaged = words;
+            damaged[index] ^= 1;
+            assert_eq!(LedgerAccount::from_words(&damaged, seal()), None);
+        }
+    }
+
+    #[test]
+    fn counts_that_no_run_can_reach_are_refused() {
+        let most = 1 << COUNT_BITS;
+        for (count, read) in [(most - 1, true), (most, false), (u64::MAX, false)] {
+            let rejected =
+                LedgerAccount { rejected: [(Operation::Apc, count)].into_iter().collect(), ..account() };
+            for unlikely in [rejected, LedgerAccount { gaps_sent: count, ..account() }] {
+                assert_eq!(LedgerAccount::from_words(&unlikely.words(seal()), seal()).is_some(), read);
+            }
+        }
+    }
+
+    #[test]
+    fn every_change_raises_the_version_by_one_and_a_gap_covers_what_it_counts() {
+        let (ledger, mut open) = (Ledger::new(), None);
+        for (index, cycle) in (0..).zip([10, 5, 20, 15]) {
+            assert_eq!(ledger.account().version(), index);
+            ledger.reject(&mut open, Operation::Wait, cycle);
+        }
+        ledger.stack_dropped();
+        ledger.gap_sent();
+        assert_eq!(ledger.account().version(), 6);
+        assert_eq!((ledger.stacks_dropped(), ledger.gaps_sent()), (1, 1));
+        let gap = ledger.account().open_gap(2, &OperationCounts::default()).unwrap();
+        let rejected = [(Operation::Wait, 4)].into_iter().collect();
+        assert_eq!(gap, Gap { ring: 2, first_cycle: 5, last_cycle: 20, rejected });
+        assert_eq!(
+            open.map(|open| (open.first_cycle, open.last_cycle, open.rejected)),
+            Some((5, 20, rejected))
+        );
+        assert_eq!(ledger.account().open_gap(2, &rejected), None, "all of it was sent");
+    }
+}

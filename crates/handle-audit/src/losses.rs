@@ -180,6 +180,49 @@ mod tests {
     }
 
     #[test]
+    fn a_hole_is_a_gap_of_unknown_size_to_the_end() {
+        assert!(Gap::hole(3, 7).is_hole() && Gap::hole(3, 7).overlaps(u64::MAX, u64::MAX));
+        assert!(!Gap::hole(3, 7).overlaps(0, 6) && !gap(3, 7, u64::MAX).is_hole());
+        let gaps = vec![Gap::hole(3, 1), gap(2, 2, 3), Gap::hole(1, 4), Gap::hole(3, 9)];
+        assert_eq!(Losses { gaps, ..Losses::default() }.holes(), [1, 3]);
+    }
+
+    #[test]
+    fn totals_are_those_of_all_rings() {
+        let count = |operation, count| [(operation, count)].into_iter().collect();
+        let ring = |ring| RingAccount {
+            ring,
+            folded: count(Operation::Wait, 100),
+            late: 20,
+            rejected: count(Operation::Signal, 3),
+            stacks_dropped: 1,
+        };
+        let losses = Losses { rings: vec![ring(0), ring(1)], ..Losses::default() };
+        assert_eq!((losses.recorded(), losses.rejected(), losses.attempted()), (240, 6, 246));
+        assert_eq!((losses.late(), losses.stacks_dropped()), (40, 2));
+    }
+
+    #[test]
+    fn the_first_rejected_create_is_that_of_the_first_gap_with_one() {
+        let mut gaps = vec![gap(0, 5, 6), gap(1, 9, 9), gap(0, 12, 13)];
+        for (with_creates, first) in [(0..0, None), (1..3, Some(9))] {
+            gaps[with_creates].iter_mut().for_each(|gap| gap.rejected.add(Operation::Create, 1));
+            assert_eq!(Losses { gaps: gaps.clone(), ..Losses::default() }.first_rejected_create(), first);
+        }
+    }
+
+    #[test]
+    fn the_closest_two_of_one_ring_are_joined() {
+        let mut gaps: Vec<Gap> = [(0, 0, 10), (0, 100, 110), (1, 111, 112), (0, 115, 120), (0, 130, 140)]
+            .map(|(ring, first, last)| gap(ring, first, last))
+            .into();
+        join_closest(&mut gaps);
+        let windows: Vec<_> = gaps.iter().map(|gap| (gap.ring, gap.first_cycle, gap.last_cycle)).collect();
+        assert_eq!(windows, [(0, 0, 10), (0, 100, 120), (1, 111, 112), (0, 130, 140)]);
+        assert_eq!(gaps[1].rejected.total(), 2);
+    }
+
+    #[test]
     fn many_gaps_are_joined_and_no_lost_cycle_is_forgotten() {
         let mut gaps = Vec::new();
         for index in 0..3 * MAX_GAPS as u64 {

@@ -180,3 +180,31 @@ impl FromIterator<(Operation, u64)> for OperationCounts {
         all
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_has_one_code_and_one_name() {
+        for (code, operation) in (1..).zip(Operation::ALL) {
+            assert_eq!((Operation::from_code(code), operation as u8), (Some(operation), code));
+            assert_eq!(operation.index(), usize::from(code) - 1);
+            assert_eq!(operation.is_basic(), code <= 5);
+        }
+        assert_eq!([0, 16].map(Operation::from_code), [None, None]);
+        let names = Operation::ALL.map(Operation::name).join(" ");
+        assert_eq!(
+            names,
+            "create signal signal_attempt_ghost wait wake satisfied reset pulse close alias promise stub thread \
+             timer apc"
+        );
+        assert_eq!(format!("{:>6}", Operation::Wait), "  wait");
+    }
+
+    #[test]
+    fn counts_name_what_was_counted() {
+        let counts: OperationCounts = [(Operation::Wait, 2), (Operation::Apc, 3)].into_iter().collect();
+        assert!(counts.iter().eq([(Operation::Wait, 2), (Operation::Apc, 3)]));
+    }
+}
