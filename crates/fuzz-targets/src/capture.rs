@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use arbitrary::{Arbitrary, Unstructured};
 use handle_audit::CapturedRecord;
-use handle_capture::{CaptureOptions, Event, read_bytes};
+use handle_capture::{CaptureOptions, Event, read_bytes_with};
 use handle_diagnosis::{Ended, RunSummary};
 
 use crate::common::{RINGS, captured, play, recorders};
@@ -86,7 +86,7 @@ fn base(rounds: u64) -> Base {
         .map(|(index, _)| index)
         .collect();
     let mut written = Written::new();
-    read_bytes(&bytes, |event| {
+    read_bytes_with(&bytes, |event| {
         if let Event::Record(record) = event {
             written.insert((record.ring, record.position), record.clone());
         }
@@ -172,7 +172,7 @@ fn read(bytes: &[u8], written: &[&Written]) {
         assert!(seen.insert((record.ring, record.position)), "a record came twice: {record:?}");
         assert!(written.iter().any(|written| is_one_of(record, written)), "nobody wrote {record:?}");
     };
-    match read_bytes(bytes, check) {
+    match read_bytes_with(bytes, check) {
         Ok(recovered) => {
             let ended = if recovered.is_complete() { Ended::Interrupted } else { Ended::Limit };
             let run = RunSummary { ended, ..RunSummary::default() };

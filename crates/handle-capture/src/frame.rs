@@ -123,6 +123,8 @@ pub(crate) struct Frames<'a> {
     /// The least number that the next frame may have.
     next_number: u64,
     false_starts: u32,
+    /// Where the frame that was found last after a gap was looked for, twice.
+    gap_at: Option<u64>,
 }
 
 impl<'a> Frames<'a> {
@@ -137,6 +139,7 @@ impl<'a> Frames<'a> {
             window_at: at,
             next_number: 0,
             false_starts: 0,
+            gap_at: None,
         }
     }
 
@@ -179,10 +182,26 @@ impl Iterator for Frames<'_> {
     type Item = Frame;
 
     fn next(&mut self) -> Option<Frame> {
+        let begin = self.at;
+        let mut frame = self.seek()?;
+        if self.at != begin && self.gap_at != Some(begin) && self.source.is_written() {
+            // Frames are written one after another. If this one is complete, so is by now whatever was being written
+            // before it when it was passed.
+            self.gap_at = Some(begin);
+            self.look_anew_at(begin);
+            frame = self.seek()?;
+        }
+        self.at += ((frame.body.len() + FRAME_OVERHEAD) * 8) as u64;
+        self.next_number = frame.number.saturating_add(1);
+        Some(frame)
+    }
+}
+
+impl Frames<'_> {
+    /// The next frame from the present place on; the place is then where it begins.
+    fn seek(&mut self) -> Option<Frame> {
         while self.at < self.end {
-            if let Some(frame) = self.here().or_else(|| self.look_again()) {
-                self.at += ((frame.body.len() + FRAME_OVERHEAD) * 8) as u64;
-                self.next_number = frame.number.saturating_add(1);
+            if let Some(frame) = self.here() {
                 return Some(frame);
             }
             self.at += 8;
@@ -190,17 +209,12 @@ impl Iterator for Frames<'_> {
         }
         None
     }
-}
 
-impl Frames<'_> {
-    /// The frame at the present place, if it was written since the window was read.
-    fn look_again(&mut self) -> Option<Frame> {
-        if self.window_at == self.at {
-            return None;
-        }
+    /// Forgets what was read; what stands at a place from now on counts.
+    fn look_anew_at(&mut self, at: u64) {
         self.window.clear();
-        self.window_at = self.at;
-        self.here()
+        self.window_at = at;
+        self.at = at;
     }
 
     /// Goes on to the next word that a frame can begin with.
@@ -272,6 +286,50 @@ mod tests {
             let cut = &bytes[..length];
             let found: Vec<_> = Frames::new(&cut, seal(), 0, u64::MAX).map(|frame| frame.number).collect();
             assert!([0, 1, 2].starts_with(&found), "{found:?}");
+        }
+    }
+
+    /// Bytes that a writer completes after so many reads.
+    #[derive(Debug)]
+    struct BeingWritten {
+        before: Vec<u8>,
+        after: Vec<u8>,
+        reads: std::cell::Cell<u32>,
+        completed_after: u32,
+    }
+
+    impl Source for BeingWritten {
+        fn length(&self) -> u64 {
+            self.after.len() as u64
+        }
+
+        fn is_written(&self) -> bool {
+            true
+        }
+
+        fn read(&self, at: u64, count: usize) -> Vec<u8> {
+            let reads = self.reads.get();
+            self.reads.set(reads + 1);
+            let now = if reads < self.completed_after { &self.before } else { &self.after };
+            now.as_slice().read(at, count)
+        }
+    }
+
+    #[test]
+    fn a_frame_that_was_being_written_when_it_was_passed_is_not_lost() {
+        let body = vec![5; MAX_BODY_WORDS];
+        let words = (0..6).flat_map(|number| encode(seal(), Kind::Slots, number, 0, &body));
+        let after = to_bytes(&words.collect::<Vec<_>>());
+        for half in 0..6 {
+            let mut before = after.clone();
+            before[half * MAX_FRAME_BYTES as usize + 4000..].fill(0);
+            for completed_after in 0..12 {
+                let (before, after) = (before.clone(), after.clone());
+                let source = BeingWritten { before, after, reads: 0.into(), completed_after };
+                let found: Vec<_> =
+                    Frames::new(&source, seal(), 0, u64::MAX).map(|frame| frame.number).collect();
+                assert!([0, 1, 2, 3, 4, 5].starts_with(&found), "{half}, {completed_after}: {found:?}");
+            }
         }
     }
 

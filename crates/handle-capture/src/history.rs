@@ -51,7 +51,18 @@ pub(crate) struct History<'a, V> {
     oldest: u64,
     newest: u64,
     kept: u64,
+    /// Segments that can be read and were not, because a later checkpoint holds what they led to.
+    skipped: u64,
     last_cycle: u64,
+}
+
+/// How much of a capture is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// What is needed for the state that everything led to.
+    State,
+    /// All that there is.
+    History,
 }
 
 impl<'a, V: FnMut(&Event)> History<'a, V> {
@@ -85,17 +96,21 @@ impl<'a, V: FnMut(&Event)> History<'a, V> {
             oldest: 0,
             newest: 0,
             kept: 0,
+            skipped: 0,
             last_cycle: 0,
         }
     }
 
-    /// Follows every segment that can be read. A process that runs may overwrite them meanwhile; then the checkpoint of
-    /// the next one is where it goes on.
-    pub(crate) fn read(&mut self) {
+    /// Follows every segment that can be read, or if the state is enough, those from the newest whole checkpoint on. A
+    /// process that runs may overwrite them meanwhile; then the checkpoint of the next one is where it goes on.
+    pub(crate) fn read(&mut self, extent: Extent) {
         let mut begin = 0;
         for _ in 0..MAX_PASSES {
             let mut segments = self.generations();
             segments.retain(|(generation, _)| *generation >= begin);
+            if begin == 0 && extent == Extent::State {
+                self.skip_to_newest_whole(&mut segments);
+            }
             if begin > 0 {
                 // The writer is fast: it needs longest to come round to the newest.
                 segments.drain(..segments.len().saturating_sub(2));
@@ -116,11 +131,37 @@ impl<'a, V: FnMut(&Event)> History<'a, V> {
         }
     }
 
+    /// Leaves out the segments before the newest one that begins with the whole state.
+    fn skip_to_newest_whole(&mut self, segments: &mut Vec<(u64, u64)>) {
+        let newest = segments.iter().rposition(|segment| self.begins_whole(*segment)).unwrap_or(0);
+        self.skipped = segments.drain(..newest).count() as u64;
+    }
+
+    /// Whether a segment begins with a checkpoint that is complete and leaves nothing out.
+    fn begins_whole(&self, segment: (u64, u64)) -> bool {
+        let mut assembly = None;
+        for frame in self.frames(segment) {
+            match (frame.kind, &mut assembly) {
+                (Kind::CheckpointBegin, _) => {
+                    assembly = Assembly::begin(&frame.body, self.names, self.geometry.rings);
+                }
+                (Kind::CheckpointPart, Some(assembly)) => assembly.part(&frame.body, self.names),
+                (Kind::CheckpointEnd, _) => {
+                    let end = assembly.and_then(|assembly| assembly.end(&frame.body));
+                    return matches!(end, Some((_, 0)));
+                }
+                _ => return false,
+            }
+        }
+        false
+    }
+
     /// Whether a segment was begun anew since its generation was told.
     fn is_overtaken(&self, (generation, index): (u64, u64)) -> bool {
         let at = self.geometry.segment_at(index);
-        find::section(self.source, &self.geometry, Role::Segment, index, at)
-            .is_some_and(|block| block.generation > generation)
+        let block = || find::section(self.source, &self.geometry, Role::Segment, index, at);
+        // It may be read while it is written.
+        block().or_else(block).is_some_and(|block| block.generation > generation)
     }
 
     /// Generations and their segments, oldest first. A segment whose block is damaged gets the generation that its
@@ -146,13 +187,16 @@ impl<'a, V: FnMut(&Event)> History<'a, V> {
         all
     }
 
-    fn segment(&mut self, generation: u64, index: u64) {
+    /// The frames of a segment, given its generation and its index.
+    fn frames(&self, (generation, index): (u64, u64)) -> Frames<'a> {
         let at = self.geometry.segment_at(index);
         let seal = self.geometry.segment_seal(generation);
-        let frames =
-            Frames::new(self.source, seal, at + BLOCK_WORDS as u64 * 8, at + self.geometry.segment_bytes);
+        Frames::new(self.source, seal, at + BLOCK_WORDS as u64 * 8, at + self.geometry.segment_bytes)
+    }
+
+    fn segment(&mut self, generation: u64, index: u64) {
         let mut any = false;
-        for frame in frames {
+        for frame in self.frames((generation, index)) {
             if !any {
                 any = true;
                 self.begin(generation);
@@ -332,9 +376,9 @@ impl<'a, V: FnMut(&Event)> History<'a, V> {
         self.newest
     }
 
-    /// Segments that could be read.
+    /// Segments that could be read, or were left out because they were not needed.
     pub(crate) fn kept(&self) -> u64 {
-        self.kept
+        self.skipped + self.kept
     }
 
     /// Slots that were read.
@@ -351,8 +395,9 @@ impl<'a, V: FnMut(&Event)> History<'a, V> {
         if self.omitted > 0 {
             remarks.push(Note::OmittedTrails { count: self.omitted });
         }
-        if self.oldest > 1 {
-            remarks.push(Note::DroppedSegments { count: self.oldest - 1 });
+        let dropped = self.oldest.saturating_sub(1 + self.skipped);
+        if dropped > 0 {
+            remarks.push(Note::DroppedSegments { count: dropped });
         }
         remarks
     }

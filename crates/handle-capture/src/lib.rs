@@ -73,7 +73,7 @@ pub use error::CaptureError;
 pub use export::{Form, UnknownForm, export};
 pub use layout::VERSION;
 pub use place::write_whole;
-pub use read::{read, read_bytes, read_with};
+pub use read::{read, read_bytes, read_bytes_with, read_with};
 pub use recovered::{Ending, Event, Info, Note, Recovered};
 pub use story::{Flow, Mark, ObjectName, OlderObject, Story, WaitSlice};
 pub use writer::{CaptureOptions, CaptureWriter, DEFAULT_MAX_BYTES};

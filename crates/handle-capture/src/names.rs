@@ -110,9 +110,9 @@ impl<'a> Names<'a> {
 impl LabelOf for Names<'_> {
     fn label(&self, id: u16) -> Label {
         let id = usize::from(id);
-        let unknown = id >= self.labels.borrow().len();
-        if unknown && self.refreshes.get() < MAX_REFRESHES {
-            self.refreshes.set(self.refreshes.get() + 1);
+        let (unknown, before) = (id >= self.labels.borrow().len(), self.refreshes.get());
+        if unknown && (before == 0 || before < MAX_REFRESHES && self.source.is_written()) {
+            self.refreshes.set(before + 1);
             self.refresh();
         }
         let label = self.labels.borrow().get(id).copied().flatten();

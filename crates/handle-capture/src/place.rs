@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::error::CaptureError;
 use crate::find;
 use crate::read;
+use crate::source::Source;
 
 /// The path itself, or what a symbolic link there leads to.
 pub(crate) fn resolve(path: &Path) -> Result<PathBuf, CaptureError> {

@@ -7,16 +7,16 @@
 //! The rings are read before the segments. A record leaves its ring only when it stands in a segment, so whatever
 //! was in neither at the first moment was not published then. What both have is told by (ring, position).
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use handle_audit::{Captured, CapturedRecord, CapturedSlot, settle};
+use rustc_hash::FxHashSet;
 
 use crate::error::CaptureError;
 use crate::find::{self, Found};
 use crate::frame::to_words;
-use crate::history::History;
+use crate::history::{Extent, History};
 use crate::layout::{Geometry, HEADERS, Role, header};
 use crate::names::Names;
 use crate::recovered::{Ending, Event, Info, Note, Recovered};
@@ -24,40 +24,57 @@ use crate::rings::{self, RingFound};
 use crate::source::{FileSource, Source};
 use crate::words::{Glass, LabelOf};
 
-/// Reads a capture. It may be of a process that finished, was killed or still runs; that process is not disturbed.
+/// Reads the state that a capture leads to. Its process may have finished, been killed or still run; it is not
+/// disturbed. What stands before the newest whole checkpoint is not looked at, so damage there is not told.
 ///
 /// # Errors
 ///
 /// [`CaptureError`] if the file cannot be opened, or no section of a capture is recognisable in it. Damage beyond
 /// that is no error: see [`Recovered::notes`].
 pub fn read(path: impl AsRef<Path>) -> Result<Recovered, CaptureError> {
-    read_with(path, |_| ())
+    read_file(path.as_ref(), Extent::State, |_| ())
 }
 
-/// The same, and shows every event in the order of the fold.
+/// Reads all of a capture, and shows every event in the order of the fold.
 ///
 /// # Errors
 ///
 /// As [`read`].
 pub fn read_with(path: impl AsRef<Path>, visit: impl FnMut(&Event)) -> Result<Recovered, CaptureError> {
-    let path = path.as_ref();
-    let source = open(path)?;
-    let running = source.is_written();
-    let found = find::geometry(&source)?;
-    let rings = rings_file(&source, &found.geometry);
-    read_sources(&source, found, &rings, running, visit)
+    read_file(path.as_ref(), Extent::History, visit)
 }
 
-/// Reads a capture that lies in memory, rings included, and shows every event in the order of the fold.
+/// Reads the state that a capture in memory leads to, rings included.
 ///
 /// # Errors
 ///
 /// As [`read`].
-pub fn read_bytes(bytes: &[u8], visit: impl FnMut(&Event)) -> Result<Recovered, CaptureError> {
+pub fn read_bytes(bytes: &[u8]) -> Result<Recovered, CaptureError> {
+    read_memory(bytes, Extent::State, |_| ())
+}
+
+/// Reads all of a capture in memory, rings included, and shows every event in the order of the fold.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_bytes_with(bytes: &[u8], visit: impl FnMut(&Event)) -> Result<Recovered, CaptureError> {
+    read_memory(bytes, Extent::History, visit)
+}
+
+fn read_file(path: &Path, extent: Extent, visit: impl FnMut(&Event)) -> Result<Recovered, CaptureError> {
+    let source = open(path)?;
+    let running = source.is_written();
+    let found = find::geometry(&source)?;
+    let rings = rings_file(&source, &found.geometry);
+    read_sources(&source, found, &rings, (running, extent), visit)
+}
+
+fn read_memory(bytes: &[u8], extent: Extent, visit: impl FnMut(&Event)) -> Result<Recovered, CaptureError> {
     let found = find::geometry(&bytes)?;
     let elsewhere = || RingsMissing { path: PathBuf::new() };
     let rings = if found.geometry.rings_elsewhere { Err(elsewhere()) } else { Ok(None) };
-    read_sources(&bytes, found, &rings, false, visit)
+    read_sources(&bytes, found, &rings, (false, extent), visit)
 }
 
 pub(crate) fn open(path: &Path) -> Result<FileSource, CaptureError> {
@@ -105,7 +122,7 @@ fn read_sources(
     source: &dyn Source,
     found: Found,
     rings_in: &Result<Option<(PathBuf, FileSource)>, RingsMissing>,
-    running: bool,
+    (running, extent): (bool, Extent),
     mut visit: impl FnMut(&Event),
 ) -> Result<Recovered, CaptureError> {
     let geometry = found.geometry;
@@ -122,7 +139,7 @@ fn read_sources(
     let waiting = rings.iter().flat_map(|ring| &ring.slots).chain(&newcomers);
     let waiting = waiting.map(|slot| (slot.ring, slot.position)).collect();
     let mut history = History::new(source, geometry, &names, waiting, &mut visit);
-    history.read();
+    history.read(extent);
     let rest = history.beyond(&rings, &newcomers);
     let without_rings = rings_in.as_ref().err().filter(|_| !history.stopped());
     if without_rings.is_some() {
@@ -334,4 +351,4 @@ fn ring_remarks(rings: &[RingFound], rest: &Rest) -> Vec<Note> {
 }
 
 /// Places of slots.
-pub(crate) type Places = HashSet<(u8, u64)>;
+pub(crate) type Places = FxHashSet<(u8, u64)>;

@@ -9,6 +9,9 @@ pub(crate) trait Source: fmt::Debug {
     /// How many bytes there are.
     fn length(&self) -> u64;
 
+    /// Whether a process still writes it, so that reading it again may give something else.
+    fn is_written(&self) -> bool;
+
     /// Up to `count` bytes from `at` on; fewer where there are no more.
     fn read(&self, at: u64, count: usize) -> Vec<u8>;
 }
@@ -20,16 +23,14 @@ pub(crate) struct FileSource {
     pub(crate) length: u64,
 }
 
-impl FileSource {
-    /// Whether a process still writes it: a writer holds a lock as long as it lives.
-    pub(crate) fn is_written(&self) -> bool {
-        matches!(self.file.try_lock_shared(), Err(TryLockError::WouldBlock))
-    }
-}
-
 impl Source for FileSource {
     fn length(&self) -> u64 {
         self.length
+    }
+
+    /// A writer holds a lock as long as it lives.
+    fn is_written(&self) -> bool {
+        matches!(self.file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
 
     fn read(&self, at: u64, count: usize) -> Vec<u8> {
@@ -51,6 +52,10 @@ impl Source for FileSource {
 impl Source for &[u8] {
     fn length(&self) -> u64 {
         self.len() as u64
+    }
+
+    fn is_written(&self) -> bool {
+        false
     }
 
     fn read(&self, at: u64, count: usize) -> Vec<u8> {

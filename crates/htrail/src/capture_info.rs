@@ -12,7 +12,7 @@ use crate::output;
 /// Describes a capture.
 pub(crate) fn info(options: &InfoOptions) -> Result<Exit, Error> {
     let path = &options.capture;
-    let recovered = handle_capture::read(path).map_err(Error::capture(path))?;
+    let recovered = handle_capture::read_with(path, |_| ()).map_err(Error::capture(path))?;
     let (info, snapshot) = (&recovered.info, &recovered.snapshot);
     let mut text = String::new();
     let mut line = |name: &str, value: String| _ = writeln!(text, "{name:<12}{value}");
