@@ -20,8 +20,8 @@ pub enum CaptureError {
     },
     /// The space asked for does not hold a capture.
     #[error(
-        "a capture of {max_bytes} bytes is too small: with {rings} rings of {ring_capacity} records it needs \
-         {needed}"
+        "a capture of {max_bytes} bytes is too small: with {rings} rings of {ring_capacity} records and what is \
+         attached it needs {needed}"
     )]
     TooSmall {
         /// The bound that was given.

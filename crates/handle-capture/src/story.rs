@@ -30,6 +30,8 @@ pub struct Story {
     pub older: Vec<OlderObject>,
     /// Records in the order of the fold.
     pub records: Vec<CapturedRecord>,
+    /// Where others are missing: before the record of each of these indices.
+    pub holes: Vec<usize>,
     /// Waits, in the order in which they began.
     pub waits: Vec<WaitSlice>,
     /// From a signal to the wake it caused, and from a promise to the signal that kept it: indices of records.
@@ -54,8 +56,18 @@ pub struct OlderObject {
 pub struct WaitSlice {
     /// The record that began it.
     pub begin: usize,
-    /// The record that ended it; none if it is open.
+    /// The record that ended it, if there is one.
     pub end: Option<usize>,
+    /// The hole that it was open at: its end may be in there, and nothing that comes later is taken for it.
+    pub hole: Option<usize>,
+}
+
+impl WaitSlice {
+    /// Whether it never ended, as far as the capture goes.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.end.is_none() && self.hole.is_none()
+    }
 }
 
 /// Two records of which one led to the other.
@@ -83,24 +95,40 @@ impl Story {
     ///
     /// As [`read`](crate::read).
     pub fn read(path: impl AsRef<Path>) -> Result<Self, CaptureError> {
-        let (mut older, mut records) = (Vec::new(), Vec::new());
+        let (mut older, mut records, mut holes) = (Vec::new(), Vec::new(), Vec::new());
         let recovered = read_with(path, |event| match event {
-            // What came before something that is lost is not before what comes now.
-            Event::Resumed(state) => older = state.trails.iter().map(OlderObject::of).collect(),
+            Event::Resumed(state) => {
+                older = state.trails.iter().map(OlderObject::of).collect();
+                holes.push(records.len());
+            }
             Event::Record(record) => records.push(record.clone()),
-            Event::Gap(_) | Event::Lost { .. } => {}
+            Event::Lost { .. } => holes.push(records.len()),
+            Event::Gap(gap) if gap.is_hole() => holes.push(records.len()),
+            Event::Gap(_) => {}
         })?;
-        Ok(Self::new(recovered, older, records))
+        holes.dedup();
+        Ok(Self::new(recovered, older, records, holes))
     }
 
-    /// Puts together what belongs together.
+    /// Puts together what belongs together. `holes` are ascending.
     #[must_use]
-    pub fn new(recovered: Recovered, older: Vec<OlderObject>, records: Vec<CapturedRecord>) -> Self {
+    pub fn new(
+        recovered: Recovered,
+        older: Vec<OlderObject>,
+        records: Vec<CapturedRecord>,
+        holes: Vec<usize>,
+    ) -> Self {
         let mut links = Links::default();
+        let mut ahead = holes.iter().copied().peekable();
         for (index, record) in records.iter().enumerate() {
+            while let Some(hole) = ahead.next_if(|hole| *hole <= index) {
+                links.break_off(hole);
+            }
             links.follow(index, record);
         }
-        Self { recovered, older, records, waits: links.waits, flows: links.flows, marks: Vec::new() }
+        ahead.for_each(|hole| links.break_off(hole));
+        let Links { waits, flows, .. } = links;
+        Self { recovered, older, records, holes, waits, flows, marks: Vec::new() }
     }
 
     /// Whether the beginning of the history was dropped.
@@ -115,12 +143,24 @@ impl Story {
         self.records.iter().map(|record| record.entry.cycle).max().unwrap_or(0)
     }
 
-    /// The cycles of a wait: an open one lasts as long as the capture.
+    /// The cycles of a wait: an open one lasts as long as the capture, one that was open at a hole up to there.
     #[must_use]
     pub fn cycles(&self, wait: &WaitSlice) -> (u64, u64) {
-        let begin = self.records[wait.begin].entry.cycle;
-        let end = wait.end.map_or_else(|| self.last_cycle(), |end| self.records[end].entry.cycle);
-        (begin, end.max(begin))
+        let cycle = |index: usize| self.records[index].entry.cycle;
+        let begin = cycle(wait.begin);
+        // It began before the hole, so there is a record before that.
+        let last = wait.end.or(wait.hole.map(|hole| hole - 1));
+        (begin, last.map_or_else(|| self.last_cycle(), cycle).max(begin))
+    }
+
+    /// What a wait is called on a time line.
+    pub(crate) fn wait_title(&self, wait: &WaitSlice) -> String {
+        let state = match wait {
+            wait if wait.is_open() => "OPEN ",
+            WaitSlice { hole: Some(_), .. } => "END LOST ",
+            _ => "",
+        };
+        format!("{state}wait 0x{:08x}", self.records[wait.begin].handle)
     }
 
     /// Guest threads, ascending.
@@ -171,12 +211,21 @@ struct Links {
 }
 
 impl Links {
+    /// Records are missing here: nothing that comes later goes with what came before.
+    fn break_off(&mut self, hole: usize) {
+        for (_, wait) in self.open.drain() {
+            self.waits[wait].hole = Some(hole);
+        }
+        self.signals.clear();
+        self.promises.clear();
+    }
+
     fn follow(&mut self, index: usize, record: &CapturedRecord) {
         let key = (record.entry.tid, record.handle);
         match record.operation {
             Operation::Wait => {
                 self.open.insert(key, self.waits.len());
-                self.waits.push(WaitSlice { begin: index, end: None });
+                self.waits.push(WaitSlice { begin: index, end: None, hole: None });
             }
             Operation::Satisfied => _ = self.close(key, index),
             Operation::Wake => {

@@ -21,7 +21,7 @@ use crate::error::CaptureError;
 use crate::frame::to_bytes;
 use crate::layout::{Block, Geometry, HEADERS, PAGE, RING_CONTROL, Role, header};
 use crate::notes::{LABEL_RESERVE, MAX_NAME_BYTES, MAX_PARTS, NotesWriter};
-use crate::place::{self, NewFile};
+use crate::place::{self, NewFile, Turn};
 use crate::segment::SegmentWriter;
 use crate::words::Pen;
 
@@ -35,7 +35,7 @@ const MIN_SEGMENT: u64 = 512 << 10;
 /// have room for more trails in a checkpoint.
 const SEGMENTS: u64 = 4;
 
-/// Bytes for attachments, at most a quarter of the capture.
+/// Bytes for attachments that come later, at most a quarter of the capture.
 const ATTACHMENTS: u64 = 4 << 20;
 
 /// How a capture is set up.
@@ -46,6 +46,7 @@ pub struct CaptureOptions {
     max_bytes: u64,
     rings: usize,
     ring_capacity: usize,
+    attached: Vec<(String, Vec<u8>)>,
 }
 
 impl CaptureOptions {
@@ -59,6 +60,7 @@ impl CaptureOptions {
             max_bytes: DEFAULT_MAX_BYTES,
             rings: 8,
             ring_capacity: DEFAULT_RING_CAPACITY,
+            attached: Vec::new(),
         }
     }
 
@@ -92,6 +94,14 @@ impl CaptureOptions {
         self
     }
 
+    /// Attaches bytes under a name from the beginning on. Room is made for them, which counts among the bytes that the
+    /// capture takes.
+    #[must_use]
+    pub fn attach(mut self, name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        self.attached.push((name.into(), bytes.into()));
+        self
+    }
+
     fn geometry(&self) -> Result<Geometry, CaptureError> {
         let (rings, ring_capacity) = (self.rings, self.ring_capacity);
         if !(1..=MAX_RINGS).contains(&rings)
@@ -104,6 +114,8 @@ impl CaptureOptions {
                 max_capacity: MAX_RING_CAPACITY,
             });
         }
+        let attached = self.attached.iter().map(|(_, bytes)| NotesWriter::attachment_bytes(bytes.len()));
+        let notes_bytes = LABEL_RESERVE + attached.sum::<u64>() + ATTACHMENTS.min(self.max_bytes / 4);
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let mut geometry = Geometry {
             id: RandomState::new().hash_one(since_1970),
@@ -111,7 +123,7 @@ impl CaptureOptions {
             ring_capacity: ring_capacity.next_power_of_two() as u64,
             first_position: 0,
             rings_elsewhere: self.rings_in.is_some(),
-            notes_bytes: (LABEL_RESERVE + ATTACHMENTS.min(self.max_bytes / 4)).next_multiple_of(PAGE),
+            notes_bytes: notes_bytes.next_multiple_of(PAGE),
             segment_bytes: MIN_SEGMENT,
             segments: 2,
             created: since_1970.as_nanos() as u64,
@@ -215,11 +227,9 @@ impl CaptureWriter {
     pub fn create(options: &CaptureOptions) -> Result<(Self, Capture), CaptureError> {
         let geometry = options.geometry()?;
         let path = place::resolve(&options.path)?;
+        let turn = Turn::at(&path);
         let orphaned_rings = place::may_replace(&path)?;
-        let part = NewFile::create(place::part(&path), &path)?;
-        part.file
-            .try_lock()
-            .map_err(|error| CaptureError::io(&path, "cannot lock the file")(error.into()))?;
+        let part = NewFile::beside(&path, &turn)?;
         let own_rings = if geometry.rings_elsewhere { HEADERS } else { geometry.rings_end() };
         let mapping = prepare(&part, geometry.end(), own_rings)?;
         let rings_file = match &options.rings_in {
@@ -246,11 +256,11 @@ impl CaptureWriter {
             used: AtomicU64::new(0),
         });
         let sink = inner.begin().map_err(CaptureError::io(&path, "cannot write"))?;
+        let writer = Self { inner: inner.clone() };
+        options.attached.iter().try_for_each(|(name, bytes)| writer.attach(name, bytes))?;
         // The header comes last: what has one is complete.
         write_headers(&inner.file, &path, geometry)?;
-        std::fs::rename(&part.path, &path)
-            .map_err(CaptureError::io(&path, "cannot put the capture there"))?;
-        part.keep();
+        part.put().map_err(CaptureError::io(&path, "cannot put the capture there"))?;
         rings_file.into_iter().for_each(|(file, _)| file.keep());
         if let Some(orphan) = orphaned_rings {
             // The rings of a killed process, of which the capture is gone now. If they stay, they only take space.
@@ -267,7 +277,7 @@ impl CaptureWriter {
             (Arc::new(words), geometry.ring_seal(ring))
         };
         let capture = Capture { rings: (0..geometry.rings).map(ring).collect(), sink: Box::new(sink) };
-        Ok((Self { inner }, capture))
+        Ok((writer, capture))
     }
 
     /// Attaches bytes under a name, such as `run.json`; those attached under that name before are replaced.

@@ -155,8 +155,29 @@ fn flows_lead_from_signal_to_wake_and_from_promise_to_signal() {
         .map(|flow| (story.records[flow.from].operation, story.records[flow.to].operation))
         .collect();
     assert_eq!(flows, [(Operation::Promise, Operation::Signal), (Operation::Signal, Operation::Wake)]);
-    let open: Vec<_> = story.waits.iter().filter(|wait| wait.end.is_none()).collect();
+    let open: Vec<_> = story.waits.iter().filter(|wait| wait.is_open()).collect();
     assert_eq!(open.len(), 1);
+}
+
+#[test]
+fn nothing_is_put_together_across_a_hole() {
+    let directory = tempfile::tempdir().unwrap();
+    let whole = story(directory.path(), 0, true);
+    assert!(whole.waits.iter().any(|wait| wait.end.is_some()));
+    for hole in 0..=whole.records.len() {
+        let Story { recovered, older, records, .. } = whole.clone();
+        let story = Story::new(recovered, older, records, vec![hole]);
+        for (wait, before) in story.waits.iter().zip(&whole.waits) {
+            let spans = wait.begin < hole && before.end.is_none_or(|end| end >= hole);
+            assert_eq!((wait.hole, wait.end), if spans { (Some(hole), None) } else { (None, before.end) });
+            let (begin, end) = story.cycles(wait);
+            assert!(begin <= end && end <= whole.cycles(before).1);
+            let named = format!("END LOST wait 0x{:08x}", story.records[wait.begin].handle);
+            let chrome = String::from_utf8(exported(&story, Form::Chrome)).unwrap();
+            assert!(!spans || chrome.contains(&named), "{chrome}");
+        }
+        assert!(story.flows.iter().all(|flow| (flow.from < hole) == (flow.to < hole)));
+    }
 }
 
 #[test]

@@ -43,6 +43,66 @@ fn a_capture_replaces_one_that_was_there_and_its_orphaned_rings() {
 }
 
 #[test]
+fn what_killed_processes_left_unfinished_is_removed_and_what_is_being_written_is_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.htrail");
+    let [left, held, foreign] =
+        [".run.htrail.0123abcd.part", ".run.htrail.4567cdef.part", ".run.htrail.draft.part"];
+    for name in [left, held, foreign] {
+        fs::write(directory.path().join(name), "half").unwrap();
+    }
+    let writing = fs::File::open(directory.path().join(held)).unwrap();
+    writing.try_lock().unwrap();
+    abandoned(&options(&path));
+    assert_eq!(names(directory.path()), [held, foreign, "run.htrail"]);
+    drop(writing);
+    write_whole(&path, |to| to.write_all(b"an export")).unwrap();
+    assert_eq!(names(directory.path()), [foreign, "run.htrail"]);
+}
+
+#[test]
+fn of_several_that_start_at_once_all_but_one_are_told_at_their_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.htrail");
+    // Where nothing was, and where a capture is to be replaced.
+    for _ in 0..10 {
+        let barrier = std::sync::Barrier::new(4);
+        let start = || {
+            barrier.wait();
+            CaptureWriter::create(&options(&path))
+        };
+        let started: Vec<_> = std::thread::scope(|scope| {
+            let all = [(); 4].map(|()| scope.spawn(start));
+            all.map(|one| one.join().unwrap()).into_iter().collect()
+        });
+        let refused = started.iter().filter_map(|started| started.as_ref().err());
+        assert!(refused.clone().all(|error| matches!(error, CaptureError::NotReplaced { .. })));
+        assert_eq!(refused.count(), 3);
+        assert_eq!(names(directory.path()), ["run.htrail"]);
+    }
+}
+
+#[test]
+fn what_is_attached_from_the_beginning_has_its_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.htrail");
+    let large = vec![b's'; 20 << 20];
+    // It counts: with so much of it the capture is too small, and nothing is touched.
+    fs::write(&path, "").unwrap();
+    let error = CaptureWriter::create(&options(&path).attach("symbols.json", large.clone())).unwrap_err();
+    assert!(matches!(error, CaptureError::TooSmall { .. }), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), b"");
+    let (audit, writer) = captured(&options(&path).max_bytes(32 << 20).attach("symbols.json", large.clone()));
+    writer.attach("run.json", &[b'r'; 3 << 20]).unwrap();
+    play(&audit, &mut recorders(&audit), 0..2_000);
+    drop((audit, writer));
+    let recovered = read(&path).unwrap();
+    assert!(recovered.is_complete(), "{:?}", recovered.notes);
+    assert!(recovered.attachments["symbols.json"] == large);
+    assert_eq!(recovered.attachments["run.json"].len(), 3 << 20);
+}
+
+#[test]
 fn what_is_no_capture_is_not_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("thesis.txt");

@@ -25,10 +25,11 @@ pub(crate) fn begin(
     if let Some(directory) = &options.trace_rings {
         capture = capture.rings_in(directory);
     }
+    let capture = capture
+        .attach(evidence::START, evidence::start(start))
+        .attach(evidence::SYMBOLS, evidence::symbols(names));
     let (writer, capture) = CaptureWriter::create(&capture)?;
     writer.note_crashes()?;
-    writer.attach(evidence::START, &evidence::start(start))?;
-    writer.attach(evidence::SYMBOLS, &evidence::symbols(names))?;
     Ok((HandleAudit::with_capture(config, capture)?, Some(writer)))
 }
 

@@ -52,10 +52,9 @@ fn slices(story: &Story) -> impl Iterator<Item = Value> {
     story.waits.iter().map(|wait| {
         let record = &story.records[wait.begin];
         let (begin, end) = story.cycles(wait);
-        let open = if wait.end.is_none() { "OPEN " } else { "" };
         json!({
             "ph": "X", "cat": "wait", "pid": THREADS, "tid": record.entry.tid,
-            "name": format!("{open}wait 0x{:08x}", record.handle),
+            "name": story.wait_title(wait),
             "ts": microseconds(begin), "dur": microseconds(end - begin),
             "args": { "source": record.entry.source.as_str(), "lr": format!("0x{:08x}", record.entry.lr),
                       "status": wait.end.map(|end| format!("{:#x}", story.records[end].entry.aux)) },

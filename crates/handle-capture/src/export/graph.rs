@@ -20,7 +20,7 @@ pub(super) fn dot(story: &Story, to: &mut dyn Write) -> io::Result<()> {
         let record = &story.records[wait.begin];
         let edge = waits.entry((record.handle, record.entry.tid)).or_default();
         edge.0 += 1;
-        edge.1 |= wait.end.is_none();
+        edge.1 |= wait.is_open();
     }
     writeln!(to, "digraph handles {{\n  rankdir=LR;\n  node [fontname=monospace];")?;
     for tid in signals

@@ -223,8 +223,7 @@ fn end_slice(packets: &mut Packets, tid: u32, slice: Option<(&WaitSlice, u64)>) 
 
 fn wait_begin(story: &Story, wait: &WaitSlice, tid: u32) -> Message {
     let record = &story.records[wait.begin];
-    let open = if wait.end.is_none() { "OPEN " } else { "" };
-    let mut event = named(&format!("{open}wait 0x{:08x}", record.handle), "wait");
+    let mut event = named(&story.wait_title(wait), "wait");
     describe(&mut event, record);
     if let Some(end) = wait.end {
         annotate(&mut event, "status", annotation::POINTER, story.records[end].entry.aux);

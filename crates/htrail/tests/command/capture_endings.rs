@@ -178,6 +178,32 @@ fn a_guest_that_is_refused_leaves_the_capture_that_was_there() {
 }
 
 #[test]
+fn the_symbols_of_a_large_title_go_into_its_capture() {
+    let directory = tempfile::tempdir().unwrap();
+    let (capture, symbols) = (capture_in(&directory), directory.path().join("title.map"));
+    let line = |n: u32| format!("{:08x} a_function_of_the_title_with_a_long_name_{n}\n", 0x8300_0000 + 4 * n);
+    fs::write(&symbols, (0..200_000).map(line).collect::<String>()).unwrap();
+    let run = |size: &str| {
+        let mut run = htrail();
+        run.args(["run", "--trace-handles", "--trace-max-bytes", size, "--trace-out"]).arg(&capture);
+        run.arg("--symbols").arg(&symbols).arg(guest("pingpong")).output().unwrap()
+    };
+    assert_eq!(run("64M").status.code(), Some(0));
+    let info = htrail().arg("info").arg(&capture).output().unwrap();
+    assert!(
+        String::from_utf8(info.stdout).unwrap().contains("attached    symbols.json, 1"),
+        "of more than 10 MB"
+    );
+    let before = fs::read(&capture).unwrap();
+    // Without the room for them the run is refused, and the capture that was there stays.
+    let small = run("12M");
+    let said = String::from_utf8(small.stderr).unwrap();
+    assert_eq!(small.status.code(), Some(2), "{said}");
+    assert!(said.contains("is too small"), "{said}");
+    assert!(fs::read(&capture).unwrap() == before);
+}
+
+#[test]
 fn what_is_no_capture_is_told_by_its_name() {
     let directory = tempfile::tempdir().unwrap();
     let (pipe, empty) = (directory.path().join("pipe"), directory.path().join("empty"));
