@@ -11,7 +11,7 @@ limit_on=57
 limit_off=4
 calls=10000
 
-command -v valgrind > /dev/null || { apt-get update -qq && apt-get install -y -qq valgrind; }
+command -v valgrind > /dev/null || ci/apt.sh valgrind
 cargo build -q --release -p handle-audit --example hot_path
 target=${CARGO_TARGET_DIR:-target}
 program=$target/release/examples/hot_path

@@ -6,7 +6,7 @@ set -euo pipefail
 directory=$1
 shift
 if ! python3 -c 'import ensurepip, venv' 2> /dev/null; then
-    (apt-get update -qq && apt-get install -y -qq python3 python3-venv) >&2
+    ci/apt.sh python3 python3-venv
 fi
 python3 -m venv "$directory" >&2
 "$directory/bin/python" -m pip install -q --disable-pip-version-check "$@" >&2
