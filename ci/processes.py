@@ -22,13 +22,6 @@ class Run:
     def is_over(self):
         return self.process.poll() is not None
 
-    def drain_nanoseconds(self):
-        """Time that the drain's thread has had a processor."""
-        for task in (self.proc / "task").iterdir():
-            if (task / "comm").read_text().startswith("handle-audit-dr"):
-                return int((task / "schedstat").read_text().split()[0])
-        return 0
-
     def status(self, field):
         """A field of /proc/PID/status, in KiB."""
         lines = (self.proc / "status").read_text().splitlines()
