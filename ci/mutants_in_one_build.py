@@ -33,7 +33,7 @@ pub fn mutant_on(number: u32) -> bool {
 # So long every thread of a test sleeps before it counts as hung; no test of ours sleeps for a second. One that looks and
 # sleeps in turn counts as hung after so long in all: the tests of a crate take a second or two of processor time.
 HUNG_SECONDS = 8
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 60
 DATA_BYTES = 6 << 30
 
 
