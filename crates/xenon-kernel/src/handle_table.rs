@@ -2,7 +2,8 @@
 //!
 //! Each value has a slot with a lock of its own, so that calls on different handles do not meet. A closed value is
 //! reissued, the lowest first, once no call that resolved it is in flight and no thread is parked on it: until then a
-//! [`Pin`] holds it back, and no record lands in the wrong generation.
+//! [`Pin`] holds it back, and no record lands in the wrong generation. The handle that an object was recorded under last is
+//! held back until nobody uses the object: whoever came by another of its handles records under that one.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -244,6 +245,22 @@ mod tests {
         assert_eq!(table.reserve().map(|reserved| reserved.value()), Some(0x1008));
         drop(pinned);
         assert_eq!(table.reserve().map(|reserved| reserved.value()), Some(0x1004));
+    }
+
+    #[test]
+    fn the_last_name_of_an_object_is_held_back_until_nobody_uses_it() {
+        let table = table_with(1);
+        let (name, twin) = (0x1000, table.reserve().expect("it is the second"));
+        twin.publish(table.resolve(name).expect("it is open").object);
+        let in_flight = table.resolve(0x1004).expect("it is open");
+        drop(table.close(0x1004, false));
+        let Pinned { object, pin } = table.close(name, false).expect("it is open");
+        object.lock(&ppc::Memory::new()).keep_name(pin);
+        drop(object);
+        assert_eq!(table.reserve().map(|reserved| reserved.value()), Some(0x1008), "both are held back");
+        drop(in_flight);
+        let reissued = [0x1000, 0x1004];
+        assert_eq!(reissued.map(|_| table.reserve().map(|reserved| reserved.value())), reissued.map(Some));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use ppc::Memory;
 
 use crate::dispatch::{Armed, Dispatch, Packet};
 use crate::fault::Faults;
+use crate::handle_table::Pin;
 use crate::ledger::{Change, Ledger};
 use crate::wait::WaitBlock;
 
@@ -21,6 +22,9 @@ pub(crate) struct State {
     name: u32,
     /// Live handles, in the order in which they were made.
     handles: Vec<u32>,
+    /// Holds the primary name back once it is closed and no other has taken its place: calls that came by another handle
+    /// still record under it.
+    last_name: Option<Pin>,
     /// The dispatcher header in guest memory, if there is one.
     pub(crate) header: Option<u32>,
     /// Pointers that the guest holds through `ObReferenceObjectByHandle`.
@@ -47,6 +51,7 @@ impl State {
         Self {
             name,
             handles: if header == Some(name) { Vec::new() } else { vec![name] },
+            last_name: None,
             anchored: header.is_some(),
             header,
             references: 0,
@@ -111,6 +116,11 @@ impl State {
         self.changed(Change::Closed);
     }
 
+    /// The primary name was the last one. It becomes no other object's as long as this object is in use.
+    pub(crate) fn keep_name(&mut self, pin: Option<Pin>) {
+        self.last_name = pin;
+    }
+
     /// The guest gets a pointer to the header. Says whether that is another name than those it had.
     pub(crate) fn add_reference(&mut self, header: u32) -> bool {
         self.references += 1;
@@ -124,6 +134,7 @@ impl State {
     /// Goes over to another primary name, which begins a trail; each of the two is an alias of the other.
     pub(crate) fn rename(&mut self, name: u32) {
         self.name = name;
+        self.last_name = None;
         self.changed(Change::Made);
         self.changed(Change::Named);
         self.changed(Change::Named);

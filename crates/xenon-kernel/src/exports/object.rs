@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Call, Reply, ok};
 use crate::context::{By, Context};
 use crate::fault::FaultKind;
-use crate::handle_table::{CURRENT_PROCESS, CURRENT_THREAD};
+use crate::handle_table::{CURRENT_PROCESS, CURRENT_THREAD, Pinned};
 use crate::object::Object;
 use crate::state::State;
 use crate::status::Status;
@@ -53,17 +53,20 @@ fn close(call: &mut Call<'_, '_>, handle: u32) -> Result<(), Status> {
     let kernel = call.cx.kernel;
     let at_once = kernel.faults.strikes(FaultKind::StaleHandle);
     // Held back until the records are made.
-    let closed = kernel.handles.close(handle, at_once).ok_or(Status::INVALID_HANDLE)?;
+    let Pinned { object, mut pin } = kernel.handles.close(handle, at_once).ok_or(Status::INVALID_HANDLE)?;
     let by = call.by();
-    call.cx.with_state(&closed.object, |cx, state| {
-        closed.object.bar_passers(&kernel.passers);
+    call.cx.with_state(&object, |cx, state| {
+        object.bar_passers(&kernel.passers);
         state.remove_handle(handle);
         if state.name() == handle && state.is_named() {
-            cx.rename(state, &closed.object, by);
+            cx.rename(state, &object, by);
         }
         cx.closed(state, handle, by);
+        if state.name() == handle {
+            state.keep_name(pin.take());
+        }
     });
-    call.cx.retire_if_unnamed(&closed.object, by);
+    call.cx.retire_if_unnamed(&object, by);
     Ok(())
 }
 

@@ -210,9 +210,6 @@ impl World {
         self.due.retain(|(_, due)| *due != Due::Expire(who));
         let thread = &mut self.threads[who];
         thread.parked = None;
-        if status == USER_APC {
-            thread.apcs = 0;
-        }
         thread.returned = Some(status);
         if thread.suspended > 0 {
             thread.held = true;
@@ -227,6 +224,10 @@ impl World {
             let thread = &mut self.threads[who];
             if let Some(status) = thread.returned.take() {
                 thread.statuses[thread.next - 1] = status;
+                if status == USER_APC {
+                    // Those that were queued before it ran are delivered with the one that ended the wait.
+                    thread.apcs = 0;
+                }
             }
             while self.threads[who].parked.is_none() && !self.threads[who].over {
                 let thread = &mut self.threads[who];

@@ -170,6 +170,7 @@ fn the_model_agrees_with_the_table() {
         ("O | w:1+end w:1 | unlock 1 | |", "0 0 80 102"),
         ("FA | w:1/12500 | arm 1 20000; tick | |", "0 0 102 0"),
         ("a0 | w:1 | pulse 1 | |", "1000400 0 0 1000400 0 0 102"),
+        ("A0 | w:1/a+w:1/a | suspend 1; apc 1; apc 1; resume 1 | |", "0 0 0 1 c0 dead 102"),
     ];
     for (line, expected) in lines {
         let found = model::expected(&case(0, line)).expect("nothing is close to anything else");
