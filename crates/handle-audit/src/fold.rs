@@ -12,7 +12,7 @@ use crate::snapshot::Snapshot;
 use crate::store::{Head, ThreadWriter, TrailStore, TrailWriter};
 use crate::trail::{EntryList, GhostTrail, Lead, TrailEntry};
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 pub(crate) use crate::store::MAX_THREADS;
 
 /// Records whose trails are fetched together: more than a processor has loads under way.

@@ -2,6 +2,7 @@
 
 use super::{Drain, Pass};
 use crate::merge::{Stack, Taken};
+use crate::record::Slot;
 
 impl Drain {
     /// One look: whatever was taken is folded at once. What happened before it may have been published after its

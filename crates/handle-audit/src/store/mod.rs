@@ -29,7 +29,7 @@ mod thaw;
 mod threads;
 
 pub(crate) use read::Changed;
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 pub(crate) use threads::MAX_THREADS;
 pub(crate) use threads::{ThreadStore, ThreadWriter};
 
