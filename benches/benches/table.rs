@@ -247,14 +247,6 @@ fn fold(effort: Effort) -> Vec<Goal> {
         let mut bare = Bare::with_handles((0..handles).map(handle));
         let batches = 64;
         let mut next = 0;
-        // Until lists are full, or as full as memory allows: what is measured is what goes on, not the first touch of
-        // fresh pages.
-        let warm_up = (80 * handles as usize).min(16 << 20);
-        feed.fold(warm_up as u64);
-        for _ in 0..warm_up {
-            bare.append(&events[next % events.len()]);
-            next += 1;
-        }
         let map = || {
             let begin = Instant::now();
             for _ in 0..batches * BATCH {

@@ -1,7 +1,7 @@
 //! The guest's timebase: 50 MHz, one monotonic clock for all threads.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Cycles of the guest timebase in a second.
 pub const CYCLES_PER_SECOND: u64 = 50_000_000;
@@ -18,9 +18,8 @@ const LAST_CYCLE: u64 = u64::MAX >> 4;
 /// Where the cycles come from.
 #[derive(Debug)]
 pub(crate) enum Clock {
-    /// The host's monotonic clock, from the start of the run on. It is asked for every record, under the lock of an
-    /// object, so it is the time stamp counter where that can be trusted.
-    Real { host: quanta::Clock, start: u64 },
+    /// The host's monotonic clock, from the start of the run on.
+    Real(Instant),
     /// Instructions retired, one a cycle, and jumps to the next deadline when everybody is parked. Advanced by the one
     /// OS thread of a deterministic run.
     Virtual(AtomicU64),
@@ -28,18 +27,18 @@ pub(crate) enum Clock {
 
 impl Clock {
     pub(crate) fn new(deterministic: bool) -> Self {
-        if deterministic {
-            return Self::Virtual(AtomicU64::new(0));
-        }
-        let host = quanta::Clock::new();
-        Self::Real { start: host.raw(), host }
+        if deterministic { Self::Virtual(AtomicU64::new(0)) } else { Self::Real(Instant::now()) }
     }
 
     /// Cycles since the run began.
     #[inline]
     pub(crate) fn now(&self) -> u64 {
         match self {
-            Self::Real { host, start } => host.delta_as_nanos(*start, host.raw()) / NANOSECONDS_PER_CYCLE,
+            Self::Real(start) => {
+                let elapsed = start.elapsed();
+                elapsed.as_secs() * CYCLES_PER_SECOND
+                    + u64::from(elapsed.subsec_nanos()) / NANOSECONDS_PER_CYCLE
+            }
             Self::Virtual(cycles) => cycles.load(Relaxed),
         }
     }
