@@ -275,6 +275,7 @@ impl Drain {
         for taken in self.aside.drain(..) {
             self.sources[usize::from(taken.ring)].late += 1;
         }
+        self.stacks.forget_all_but(&mut self.aside);
         self.give_back();
     }
 
@@ -296,10 +297,7 @@ impl Drain {
             account
         };
         let mut rings: Vec<_> = (0..self.shared.places.len()).map(account).collect();
-        for refused in self.fold.refused() {
-            rings[usize::from(refused.ring)].rejected.merge(&refused.rejected);
-            add_gap(&mut gaps, *refused);
-        }
+        self.fold.account_for_refused(&mut rings, &mut gaps);
         Losses {
             rings,
             gaps,

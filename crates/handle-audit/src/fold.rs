@@ -3,7 +3,7 @@
 
 use crate::entry::Frame;
 use crate::focus::Focus;
-use crate::losses::Gap;
+use crate::losses::{Gap, RingAccount, add_gap};
 use crate::map::TrailMap;
 use crate::merge::{Stacks, Taken};
 use crate::operation::{Operation, OperationCounts};
@@ -59,12 +59,12 @@ impl Fold {
         fold
     }
 
-    /// Folds one record with this stack.
-    pub(crate) fn fold(&mut self, taken: &Taken, stack: &[Frame]) {
+    /// Folds one record with this stack; returns 1, or 0 if there is no memory for it.
+    pub(crate) fn fold(&mut self, taken: &Taken, stack: &[Frame]) -> u64 {
         let mut stacks = Stacks::default();
         let alone = [Taken { stack: stacks.keep(stack.iter().copied()), ..*taken }];
         self.fold_threads(&alone, |_| true);
-        self.fold_trails(&alone, &stacks);
+        self.fold_trails(&alone, &stacks)
     }
 
     /// Folds records in this order into the trails of their handles, and returns how many. The trails of a whole batch
@@ -114,9 +114,12 @@ impl Fold {
         gap.rejected.add(operation, 1);
     }
 
-    /// What was refused, one gap for each ring.
-    pub(crate) fn refused(&self) -> impl Iterator<Item = &Gap> {
-        self.refused.iter().flatten()
+    /// Adds what was refused, one gap for each ring, to the accounts.
+    pub(crate) fn account_for_refused(&self, rings: &mut [RingAccount], gaps: &mut Vec<Gap>) {
+        for refused in self.refused.iter().flatten() {
+            rings[usize::from(refused.ring)].rejected.merge(&refused.rejected);
+            add_gap(gaps, *refused);
+        }
     }
 
     /// Folds a record, or says that there is no memory for it.
@@ -125,7 +128,7 @@ impl Fold {
         let (handle, operation) = (taken.record.handle(), taken.operation);
         let folded = match (operation, known) {
             (Operation::Create, _) => self.create(map, taken, stacks.get(taken.stack)),
-            (_, None) if self.is_starved(map) => false,
+            (_, None) if self.is_starved(map, handle) => false,
             (Operation::GhostSignal, _) | (Operation::Signal, None) => {
                 self.ghost_signal(handle, unnumbered(taken, operation));
                 true
@@ -142,9 +145,9 @@ impl Fold {
         folded
     }
 
-    /// Whether there is no memory, as far as is known without asking for some that nobody needs.
-    fn is_starved(&mut self, map: &TrailMap) -> bool {
-        self.starved = self.starved && !self.trails.ensure(&map.trails);
+    /// Whether there is no memory to create this handle, as far as is known without asking for some that nobody needs.
+    fn is_starved(&mut self, map: &TrailMap, handle: u32) -> bool {
+        self.starved = self.starved && !self.trails.ensure_create(&map.trails, handle);
         self.starved
     }
 

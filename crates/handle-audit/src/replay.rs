@@ -175,8 +175,7 @@ impl Replay {
     /// Folds the next record of the order that counts. One of a ring that there is not is left out.
     pub fn fold(&mut self, record: &CapturedRecord) {
         if usize::from(record.ring) < self.fold.map.folded.len() {
-            self.fold.fold(&record.take(), &record.stack);
-            self.folded += 1;
+            self.folded += self.fold.fold(&record.take(), &record.stack);
         }
     }
 
@@ -206,7 +205,8 @@ impl Replay {
             }
             account
         });
-        let rings = rings.collect();
+        let mut rings: Vec<_> = rings.collect();
+        self.fold.account_for_refused(&mut rings, &mut gaps);
         let unmatched = self.fold.map.unmatched.get();
         let threads_not_kept = self.fold.map.threads_not_kept.load(Ordering::Relaxed);
         let losses = Losses { rings, gaps, unmatched, threads_not_kept };

@@ -68,7 +68,7 @@ impl TrailWriter {
         let number = store.total(head, list);
         let needs_block = is_outgrown(number) | (list == OTHERS);
         let needs_slot = (list == WAITS) & (store.open(head) == store.open_slots(head));
-        if (needs_block | needs_slot) && !self.ensure(store) {
+        if (needs_block | needs_slot) && !self.ensure_entry(store) {
             return false;
         }
         let change = lock::begin(&head.0[head::VERSION]);

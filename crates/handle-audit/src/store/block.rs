@@ -125,6 +125,9 @@ impl Blocks {
     /// Sees to it that so many blocks of any size can be taken, or says that there is no memory, or no number, for
     /// them.
     pub(super) fn ensure(&mut self, cells: &Cells, count: u32) -> bool {
+        if self.free.iter().all(|free| free.len() >= count as usize) {
+            return true;
+        }
         // The last block of a segment may not fit it.
         let Some(last) = self.used.checked_add((count + 1) * LARGEST) else { return false };
         while self.made < last {

@@ -20,7 +20,7 @@ impl TrailWriter {
         created: &TrailEntry,
         stack: &[Frame],
     ) -> bool {
-        if !(self.ensure(store) && self.ensure_name(store, handle)) {
+        if !self.ensure_create(store, handle) {
             return false;
         }
         match self.find(store, handle) {

@@ -1,4 +1,4 @@
-//! The store of trails: small headers, bodies that grow in chunks, one writer, readers that never stop it.
+//! The store of trails: small heads, lists that grow block by block, one writer, readers that never stop it.
 //!
 //! ```text
 //! handle ─▶ index ─▶ head (64 B) ─┬▶ block of each list, which may name another
@@ -14,7 +14,11 @@
 //!
 //! Bytes of a handle: 64 + 40 + 4 in the index (16 to 32 if the handle does not look like one), 32 for the first
 //! entry of a list, 256 for up to eight, 1 312 for more. All four lists full, with the totals of rare operations:
-//! 5 460.
+//! 5 460. What few handles have comes on top: more than one open wait (256 for up to eight, 2 048 for up to 64), a
+//! stack, other names (256 each), the closer (32), the generation before (448, and its open waits).
+//!
+//! There can be 33 million trails, eight million with rare operations or a generation before, and 8 GiB of blocks.
+//! Beyond that, records are refused as if there were no memory.
 
 mod append;
 mod block;
@@ -184,24 +188,24 @@ impl TrailStore {
 }
 
 impl TrailWriter {
-    /// Sees to it that a record can be written, whatever it is, or says that there is no memory for it.
-    pub(crate) fn ensure(&mut self, store: &TrailStore) -> bool {
-        // A create takes a trail, or a summary of the one before, and two blocks: for its stack and for the last
-        // records of the summary. Others take two blocks at most: for their list, and for an open wait, a name or the
-        // closer.
+    /// Sees to it that a create can be written and found, or says that there is no memory for it.
+    pub(crate) fn ensure_create(&mut self, store: &TrailStore, handle: u32) -> bool {
+        // It takes a trail, or a summary of the one before, and two blocks: for its stack and for the last records of
+        // the summary.
         self.ensure_trails(store, 1)
-            && self.more.ensure(&store.more, 1)
             && self.past.ensure(&store.past, 1)
-            && self.blocks.ensure(&store.cells, 2)
+            && self.ensure_entry(store)
+            && store.index.ensure(&mut self.sparse, handle)
+    }
+
+    /// The same for any other record of a handle that has a trail.
+    fn ensure_entry(&mut self, store: &TrailStore) -> bool {
+        // Two blocks at most: for its list, and for an open wait, a name or the closer.
+        self.more.ensure(&store.more, 1) && self.blocks.ensure(&store.cells, 2)
     }
 
     fn ensure_trails(&mut self, store: &TrailStore, count: u32) -> bool {
         self.trails.ensure_with(count, |id| store.born.make(id).and(store.heads.make(id)))
-    }
-
-    /// Sees to it that a handle can be named, or says that there is no memory for it.
-    fn ensure_name(&mut self, store: &TrailStore, handle: u32) -> bool {
-        store.index.ensure(&mut self.sparse, handle)
     }
 
     /// The trail of a handle, for the fold.
