@@ -78,8 +78,8 @@ impl<const N: usize> Deref for Plain<N> {
     }
 }
 
-/// Segments of a slab.
-const SEGMENTS: usize = 1 << 13;
+/// Segments of a slab. A model makes many slabs and fills none.
+const SEGMENTS: usize = if cfg!(any(loom, shuttle)) { 1 << 4 } else { 1 << 13 };
 
 /// Blocks in a segment, unless a slab says otherwise.
 const SEGMENT: usize = 1 << 12;
@@ -97,7 +97,8 @@ pub(super) struct Slab<B, const N: usize = SEGMENT> {
 impl<B, const N: usize> Default for Slab<B, N> {
     fn default() -> Self {
         const { assert!(N.is_power_of_two()) };
-        Self { segments: Box::new([const { OnceBox::new() }; SEGMENTS]) }
+        let segments: Box<[_]> = (0..SEGMENTS).map(|_| OnceBox::new()).collect();
+        Self { segments: segments.try_into().expect("there are as many as there are to be") }
     }
 }
 
