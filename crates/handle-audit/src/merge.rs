@@ -196,3 +196,56 @@ impl Merge {
         taken.truncate(self.kept.len());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Record;
+
+    fn frames(from: u32, count: usize) -> Vec<Frame> {
+        (from..).take(count).map(|lr| Frame { frame: 1, lr }).collect()
+    }
+
+    fn taken(stack: Stack) -> Taken {
+        Taken {
+            record: Record::from_payload([0; 5]),
+            position: 0,
+            stack,
+            ring: 0,
+            operation: Operation::Create,
+        }
+    }
+
+    #[test]
+    fn a_stack_keeps_its_first_frames() {
+        let mut stacks = Stacks::default();
+        stacks.keep(frames(0, 5));
+        let mut stack = stacks.keep(frames(10, 2));
+        stacks.extend(&mut stack, frames(12, MAX_STACK_FRAMES));
+        assert_eq!(stacks.get(stack), frames(10, MAX_STACK_FRAMES));
+    }
+
+    #[test]
+    fn stacks_of_records_that_wait_outlive_all_others() {
+        let mut stacks = Stacks::default();
+        stacks.keep(frames(0, 5));
+        let mut aside =
+            [taken(stacks.keep(frames(10, 3))), taken(Stack::default()), taken(stacks.keep(frames(20, 4)))];
+        stacks.forget_all_but(&mut aside);
+        assert_eq!(stacks.0.len(), 12, "they are not many");
+        while stacks.0.len() < MANY_FRAMES {
+            stacks.keep(frames(30, MAX_STACK_FRAMES.min(MANY_FRAMES - stacks.0.len())));
+        }
+        stacks.forget_all_but(&mut aside);
+        assert_eq!(stacks.0.len(), MANY_FRAMES, "one more would be too many");
+        stacks.keep(frames(30, 1));
+        stacks.forget_all_but(&mut aside);
+        assert_eq!(
+            aside.map(|taken| stacks.get(taken.stack).to_vec()),
+            [frames(10, 3), vec![], frames(20, 4)]
+        );
+        assert_eq!(stacks.0.len(), 7);
+        stacks.forget_all_but(&mut []);
+        assert!(stacks.0.is_empty());
+    }
+}

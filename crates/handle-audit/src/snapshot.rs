@@ -61,3 +61,26 @@ impl Snapshot {
         Some(&self.threads[index])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+    use crate::trail::EntryList;
+
+    #[test]
+    fn ghosts_and_threads_are_found_by_their_numbers() {
+        let ghosts = [4, 12].map(|handle| GhostTrail { handle, signals: EntryList::default() });
+        let threads = [1, 7].map(|tid| ThreadTrail { tid, total: 0, last: VecDeque::new() });
+        let snapshot = Snapshot { ghosts: ghosts.into(), threads: threads.into(), ..Snapshot::default() };
+        assert_eq!(
+            [4, 8, 12].map(|handle| snapshot.ghost(handle).map(|ghost| ghost.handle)),
+            [Some(4), None, Some(12)]
+        );
+        assert_eq!(
+            [1, 2, 7].map(|tid| snapshot.thread(tid).map(|thread| thread.tid)),
+            [Some(1), None, Some(7)]
+        );
+    }
+}

@@ -235,3 +235,44 @@ pub struct ThreadTrail {
     /// The newest [`AUDIT_RING_CAPACITY`], ordered by (cycle, position in the ring, ring).
     pub last: VecDeque<ThreadRecord>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::label;
+
+    fn entry(seq: u64) -> TrailEntry {
+        let entry = HandleAuditEntry::new(seq, 1, 0, label!("test"), 0);
+        TrailEntry { seq, operation: Operation::Signal, ring: 0, entry }
+    }
+
+    fn entries(numbers: std::ops::Range<usize>) -> Vec<TrailEntry> {
+        numbers.map(|seq| entry(seq as u64)).collect()
+    }
+
+    #[test]
+    fn a_list_keeps_the_first_and_the_newest() {
+        let mut list = EntryList::default();
+        assert_eq!((list.newest(), list.is_empty()), (None, true));
+        for (count, pushed) in (1..).zip(entries(0..AUDIT_RING_CAPACITY + 20)) {
+            list.push(pushed);
+            assert_eq!((list.total(), list.newest()), (count as u64, Some(&pushed)));
+            assert_eq!(list.first(), entries(0..count.min(FIRST_ENTRIES)));
+            assert!(list.iter().copied().eq(entries(count.saturating_sub(AUDIT_RING_CAPACITY)..count)));
+        }
+    }
+
+    #[test]
+    fn only_a_list_that_can_be_is_restored() {
+        let restored = |total, first, last| EntryList::restore(total, entries(0..first), entries(0..last));
+        let (first, last) = (FIRST_ENTRIES, AUDIT_RING_CAPACITY);
+        assert!(
+            restored(3, 3, 3).is_some()
+                && restored(0, 0, 0).is_some()
+                && restored(900, first, last).is_some()
+        );
+        for (total, first, last) in [(3, 2, 3), (3, 3, 2), (900, first, last - 1), (900, first - 1, last)] {
+            assert_eq!(restored(total, first, last), None);
+        }
+    }
+}
