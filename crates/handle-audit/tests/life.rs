@@ -21,6 +21,7 @@ fn an_option_switches_and_focuses() {
     assert!(!off.is_enabled());
     let on = HandleAudit::new(config.trace_handles("0x1004".parse().unwrap())).unwrap();
     assert!(on.is_enabled());
+    assert_eq!([0, 1].map(|ring| on.claim(ring).unwrap().ring()), [0, 1]);
     let mut recorder = on.claim(1).unwrap();
     assert!(recorder.in_focus(0x1004) && !recorder.in_focus(0x1008));
     assert_eq!(
