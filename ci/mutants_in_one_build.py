@@ -334,7 +334,8 @@ def main():
     arguments, options = given.tests[:split], given.tests[split + 1 :]
     mutants = json.loads(Path(given.list).read_text())
     done = Outcomes(given.output, mutants)
-    target = os.path.abspath(os.environ.get("CARGO_TARGET_DIR", "target"))
+    # Not where the repository is built: cargo would take the one for the other.
+    target = os.path.abspath(os.environ.get("CARGO_TARGET_DIR", "target")) + "/mutants"
     while True:
         left_out = done.numbers("unviable", "constant")
         written = write(given.tree, given.package, mutants, left_out)
