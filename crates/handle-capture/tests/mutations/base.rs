@@ -1,7 +1,7 @@
 //! Captures to damage, and what was written into them.
 
 use handle_audit::{CapturedRecord, Label, Operation, Snapshot, TrailEntry};
-use handle_capture::{CaptureOptions, Event, read_bytes_with};
+use handle_capture::{CaptureOptions, Event, read_bytes, read_bytes_with};
 
 use crate::common::{RINGS, captured, play, recorders};
 
@@ -16,6 +16,8 @@ pub(crate) struct Base {
     /// Offsets of the words that hold something, so that damage hits.
     pub(crate) used: Vec<usize>,
     pub(crate) written: Written,
+    /// The capture's own number.
+    pub(crate) id: u64,
 }
 
 /// All that was ever written, dropped segments included. Each record has a cycle of its own, which is its index.
@@ -53,7 +55,8 @@ impl Base {
         let used = words.filter(|(_, word)| **word != [0; 8]).map(|(index, _)| 8 * index).collect();
         let written = Written::of(&whole);
         assert!(written.count() > rounds / 4, "{} records in {rounds} rounds", written.count());
-        Self { bytes, earlier, used, written }
+        let id = read_bytes(&bytes).unwrap().info.id;
+        Self { bytes, earlier, used, written, id }
     }
 }
 
