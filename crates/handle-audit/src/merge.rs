@@ -62,9 +62,10 @@ impl Stacks {
 
     /// Forgets the stacks of all other records, once they are many.
     pub(crate) fn forget_all_but(&mut self, aside: &mut [Taken]) {
-        if aside.is_empty() && self.0.capacity() <= MANY_FRAMES {
+        if aside.is_empty() {
             self.0.clear();
-        } else if self.0.capacity() > MANY_FRAMES {
+            self.0.shrink_to(MANY_FRAMES);
+        } else if self.0.len() > MANY_FRAMES {
             let all = std::mem::take(self);
             for taken in aside.iter_mut().filter(|taken| !taken.stack.is_empty()) {
                 taken.stack = self.keep(all.get(taken.stack).iter().copied());
