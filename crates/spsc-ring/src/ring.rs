@@ -346,15 +346,8 @@ impl<T: Copy + Send> Consumer<T> {
             self.head,
             self.seen
         );
-        // SAFETY: a record was published, so there are slots.
-        let slot = unsafe { self.ring.slot(position) };
-        slot.with(|slot| {
-            // SAFETY: `head <= position < seen`, just checked. The producer wrote the slot before its Release
-            // store of a tail beyond `position`, which `look` read with Acquire, so the slot is initialised and
-            // the write happened before. The producer does not write it again until this end releases it, and
-            // `release` takes `&mut self`.
-            unsafe { (*slot).assume_init() }
-        })
+        // SAFETY: just checked.
+        unsafe { self.read(position) }
     }
 
     /// All records that the last look saw, oldest first, with their positions.
@@ -363,13 +356,25 @@ impl<T: Copy + Send> Consumer<T> {
         let seen = self.seen.wrapping_sub(self.head);
         (0..seen).map(|offset| {
             let position = self.head.wrapping_add(offset);
-            // SAFETY: `head <= position < seen`, so a record was published and there are slots.
-            let slot = unsafe { self.ring.slot(position) };
-            let record = slot.with(|slot| {
-                // SAFETY: as in `get`, which checks what is true of `position` here.
-                unsafe { (*slot).assume_init() }
-            });
-            (position, record)
+            // SAFETY: `offset` is below the distance from `head` to `seen`.
+            (position, unsafe { self.read(position) })
+        })
+    }
+
+    /// Reads a record.
+    ///
+    /// # Safety
+    ///
+    /// `head <= position < seen`.
+    #[inline(always)]
+    unsafe fn read(&self, position: u64) -> T {
+        // SAFETY: by the contract a record was published, so there are slots.
+        let slot = unsafe { self.ring.slot(position) };
+        slot.with(|slot| {
+            // SAFETY: the producer wrote the slot before its Release store of a tail beyond `position`, which `look`
+            // read with Acquire, so the slot is initialised and the write happened before. The producer does not write
+            // it again until this end releases it, and `release` takes `&mut self`.
+            unsafe { (*slot).assume_init() }
         })
     }
 
