@@ -1,7 +1,7 @@
 //! The last records of each guest thread, ordered by (cycle, position in the ring, ring).
 //!
-//! A block for each thread: version, tid, total, how many were ever kept or passed over, and a ring of 32 records of five words.
-//! Nearly every record is the newest of its thread and goes to the end.
+//! A block for each thread: version, tid, total, how many were ever kept or passed over, and a ring of 32 records of
+//! five words. Nearly every record is the newest of its thread and goes to the end.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
