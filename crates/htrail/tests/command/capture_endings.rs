@@ -186,20 +186,16 @@ fn the_symbols_of_a_large_title_go_into_its_capture() {
     let run = |size: &str| {
         let mut run = htrail();
         run.args(["run", "--trace-handles", "--trace-max-bytes", size, "--trace-out"]).arg(&capture);
-        run.arg("--symbols").arg(&symbols).arg(guest("pingpong")).output().unwrap()
+        support::ran(run.arg("--symbols").arg(&symbols).arg(guest("pingpong")))
     };
-    assert_eq!(run("64M").status.code(), Some(0));
-    let info = htrail().arg("info").arg(&capture).output().unwrap();
-    assert!(
-        String::from_utf8(info.stdout).unwrap().contains("attached    symbols.json, 1"),
-        "of more than 10 MB"
-    );
+    assert_eq!(run("64M").exit, 0);
+    let info = support::ran(htrail().arg("info").arg(&capture));
+    assert!(info.out.contains("attached    symbols.json, 1"), "of more than 10 MB");
     let before = fs::read(&capture).unwrap();
     // Without the room for them the run is refused, and the capture that was there stays.
     let small = run("12M");
-    let said = String::from_utf8(small.stderr).unwrap();
-    assert_eq!(small.status.code(), Some(2), "{said}");
-    assert!(said.contains("is too small"), "{said}");
+    assert_eq!(small.exit, 2, "{small:?}");
+    assert!(small.err.contains("is too small"), "{small:?}");
     assert!(fs::read(&capture).unwrap() == before);
 }
 
@@ -211,10 +207,9 @@ fn what_is_no_capture_is_told_by_its_name() {
     File::create(&empty).unwrap();
     for path in [&pipe, &empty, directory.path(), Path::new("/dev/null")] {
         for command in ["report", "info"] {
-            let output = htrail().arg(command).arg(path).output().unwrap();
-            let said = String::from_utf8(output.stderr).unwrap();
-            assert_eq!(output.status.code(), Some(4), "{said}");
-            assert!(said.contains(&format!("{}: not a capture", path.display())), "{said}");
+            let told = support::ran(htrail().arg(command).arg(path));
+            assert_eq!(told.exit, 4, "{told:?}");
+            assert!(told.err.contains(&format!("{}: not a capture", path.display())), "{told:?}");
         }
     }
 }
@@ -228,11 +223,9 @@ fn an_export_does_not_replace_its_capture() {
     let link = directory.path().join("link");
     std::os::unix::fs::symlink(&capture, &link).unwrap();
     for to in [&capture, &link] {
-        let output =
-            htrail().args(["export", "--to", "csv"]).arg(&capture).arg("-o").arg(to).output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(said.contains("would replace the capture"), "{said}");
+        let export = support::ran(htrail().args(["export", "--to", "csv"]).arg(&capture).arg("-o").arg(to));
+        assert_eq!(export.exit, 2, "{export:?}");
+        assert!(export.err.contains("would replace the capture"), "{export:?}");
     }
     assert!(fs::read(&capture).unwrap() == before);
 }
@@ -247,10 +240,9 @@ fn a_capture_of_a_later_format_is_a_clear_error() {
     let block = later_format(&fs::read(&capture).unwrap()[..128]);
     fs::write(&capture, block).unwrap();
     for command in ["report", "info"] {
-        let output = htrail().arg(command).arg(&capture).output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(4), "{said}");
-        assert!(said.contains("capture format 2 is unknown: this program reads format 1"), "{said}");
+        let told = support::ran(htrail().arg(command).arg(&capture));
+        assert_eq!(told.exit, 4, "{told:?}");
+        assert!(told.err.contains("capture format 2 is unknown: this program reads format 1"), "{told:?}");
     }
 }
 
