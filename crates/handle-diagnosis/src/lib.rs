@@ -57,6 +57,8 @@ mod roots;
 mod rules;
 mod settle;
 mod system;
+#[cfg(test)]
+mod tests;
 mod text;
 mod verdict;
 mod view;

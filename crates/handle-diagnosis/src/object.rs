@@ -137,31 +137,30 @@ const CLOSING: [&str; 2] = ["NtClose", "ObDereferenceObject"];
 
 /// All objects of a snapshot, each once, by present primary name.
 pub(crate) fn objects(snapshot: &Snapshot) -> Vec<Object<'_>> {
-    let mut absorbed = vec![false; snapshot.trails.len()];
+    let before: Vec<Option<Before<'_>>> =
+        snapshot.trails.iter().map(|trail| predecessor(snapshot, trail)).collect();
+    let mut goes_on = vec![false; snapshot.trails.len()];
+    for before in before.iter().flatten() {
+        if let Before::Trail(index) = before {
+            goes_on[*index] = true;
+        }
+    }
+    let mut joined = vec![false; snapshot.trails.len()];
     let mut objects: Vec<Object<'_>> = Vec::with_capacity(snapshot.trails.len());
-    for trail in &snapshot.trails {
+    for (newest, trail) in snapshot.trails.iter().enumerate().filter(|(index, _)| !goes_on[*index]) {
         let mut object = Object { trail, joined: Vec::new(), earlier: None, stale_waits: Vec::new() };
-        let mut oldest = trail;
-        while let Some(before) = predecessor(snapshot, oldest) {
-            match before {
-                Before::Trail(index) if absorbed[index] || std::ptr::eq(&snapshot.trails[index], trail) => {
-                    break;
-                }
-                Before::Trail(index) => {
-                    absorbed[index] = true;
-                    oldest = &snapshot.trails[index];
-                    object.joined.insert(0, oldest);
-                }
-                Before::Summary(summary) => {
-                    object.earlier = Some(summary);
-                    break;
-                }
-            }
+        let mut at = newest;
+        while let Some(Before::Trail(index)) = before[at]
+            && !std::mem::replace(&mut joined[index], true)
+        {
+            object.joined.insert(0, &snapshot.trails[index]);
+            at = index;
+        }
+        if let Some(Before::Summary(summary)) = before[at] {
+            object.earlier = Some(summary);
         }
         objects.push(object);
     }
-    let mut absorbed = absorbed.into_iter();
-    objects.retain(|_| !absorbed.next().unwrap_or(false));
     let continuing: Vec<Object<'_>> =
         objects.iter().filter(|object| object.earlier.is_some()).cloned().collect();
     for object in &mut objects {
@@ -189,16 +188,26 @@ enum Before<'a> {
     Summary(Earlier<'a>),
 }
 
+/// Whether the object had another name before, to judge by the call that began the trail.
+fn goes_on_from_another(trail: &HandleAuditTrail) -> bool {
+    CLOSING.contains(&trail.created.entry.source.as_str())
+}
+
+/// What orders the trails of one object: none is its own predecessor, whatever the records say.
+fn age(trail: &HandleAuditTrail) -> (u64, bool, u32) {
+    (trail.created.entry.cycle, goes_on_from_another(trail), trail.handle)
+}
+
 /// The trail, or the summary of one, that this trail goes on from.
 fn predecessor<'a>(snapshot: &'a Snapshot, trail: &HandleAuditTrail) -> Option<Before<'a>> {
-    if trail.totals.get(Operation::Alias) == 0 || !CLOSING.contains(&trail.created.entry.source.as_str()) {
+    if !goes_on_from_another(trail) {
         return None;
     }
     trail.aliases.iter().find_map(|name| {
         let index = snapshot.trails.binary_search_by_key(name, |other| other.handle).ok()?;
         let other = &snapshot.trails[index];
         let mutual = other.aliases.contains(&trail.handle);
-        if mutual && other.created.entry.cycle <= trail.created.entry.cycle {
+        if mutual && age(other) < age(trail) {
             return Some(Before::Trail(index));
         }
         let summary = other.previous.as_deref()?;
