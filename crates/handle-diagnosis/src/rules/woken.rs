@@ -3,7 +3,6 @@
 use handle_audit::Operation;
 use handle_audit::aux::signal_previous;
 
-use crate::object::Class;
 use crate::rules::{Finding, Known, Suspect};
 use crate::verdict::{Confidence, VerdictId};
 use crate::view::Mode;
@@ -55,7 +54,7 @@ fn signal_note(known: &Known<'_, '_>, signal: usize) -> &'static str {
 /// A signal after the wait that took an event from clear to set, and that nobody took, though the event was cleared
 /// again since. Setting a set event again has no effect and proves nothing.
 fn unanswered(known: &Known<'_, '_>) -> Option<usize> {
-    if !known.history.class.is_event() || known.history.class == Class::Other {
+    if !known.history.class.is_event() {
         return None;
     }
     let signal = known
