@@ -332,3 +332,25 @@ fn next_nap(nap: Duration, fill: u64) -> Duration {
     };
     aimed.clamp(SHORTEST_NAP, LONGEST_NAP)
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_nap_aims_at_rings_that_are_a_quarter_full() {
+        let full = 4 * AIM;
+        for (nap, fill, next) in [
+            (400, 0, 500),
+            (400, AIM - 1, 500),
+            (400, AIM, 400),
+            (400, 2 * AIM, 200),
+            (400, full, 100),
+            (60, full, 50),
+            (1_900, 0, 2_000),
+        ] {
+            let (nap, next) = (Duration::from_micros(nap), Duration::from_micros(next));
+            assert_eq!(next_nap(nap, fill), next, "after {nap:?}, {fill}/{full} full");
+        }
+    }
+}

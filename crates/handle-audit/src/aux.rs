@@ -197,6 +197,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_signal_and_a_semaphore_have_two_halves() {
+        for (low, high) in [(0, 0), (1, 0), (0, 1), (7, 0xDEAD_BEEF), (u32::MAX, u32::MAX)] {
+            let bits = u64::from(high) * 0x1_0000_0000 + u64::from(low);
+            assert_eq!([signal(low, high), semaphore(low, high)], [bits; 2]);
+            assert_eq!((signal_previous(bits), signal_amount(bits)), (low, high));
+        }
+    }
+
+    #[test]
     fn a_wait_reads_back() {
         for timeout in [None, Some(0), Some(1), Some((1 << 56) - 2)] {
             for bits in 0..8 {

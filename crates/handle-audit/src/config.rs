@@ -132,3 +132,54 @@ pub enum ConfigError {
         capture: usize,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_word_changes_its_own_part() {
+        let focus: Focus = [4, 8].into_iter().collect();
+        let config = AuditConfig::default()
+            .rings(3)
+            .ring_capacity(64)
+            .first_position(7)
+            .focus(focus.clone())
+            .enabled(true)
+            .manual();
+        let expected = AuditConfig {
+            rings: 3,
+            ring_capacity: 64,
+            first_position: 7,
+            focus,
+            enabled: true,
+            manual: true,
+        };
+        assert_eq!(config, expected);
+        assert_eq!(
+            config.clone().trace_handles(TraceHandles::Off),
+            AuditConfig { enabled: false, ..expected }
+        );
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_refused() {
+        let config = AuditConfig::default();
+        assert_eq!(config.check(), Ok(()));
+        for rings in [1, MAX_RINGS] {
+            assert_eq!(config.clone().rings(rings).check(), Ok(()));
+        }
+        for rings in [0, MAX_RINGS + 1] {
+            assert_eq!(config.clone().rings(rings).check(), Err(ConfigError::Rings(rings)));
+        }
+        for records in [MIN_RING_CAPACITY, MAX_RING_CAPACITY] {
+            assert_eq!(config.clone().ring_capacity(records).check(), Ok(()));
+        }
+        for records in [MIN_RING_CAPACITY - 1, MAX_RING_CAPACITY + 1] {
+            assert_eq!(
+                config.clone().ring_capacity(records).check(),
+                Err(ConfigError::RingCapacity(records))
+            );
+        }
+    }
+}

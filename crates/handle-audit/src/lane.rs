@@ -179,6 +179,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_path_of_fewest_instructions_leaves_the_reserve_to_creates() {
+        let (producer, mut consumer) = spsc_ring::ring(8);
+        let mut lane = Lane::heap(producer);
+        let make = |number: u64| move || Record::from_payload([number; 5]);
+        lane.forget_room();
+        assert!(!lane.push_with(make(0)) && !lane.push_create_with(make(0)), "no room is known");
+        lane.set_reserve(2);
+        lane.refresh();
+        let plain = (0..20).take_while(|number| lane.push_with(make(*number))).count();
+        let creates = (20..40).take_while(|number| lane.push_create_with(make(*number))).count();
+        assert_eq!((plain, creates), (6, 2));
+        assert_eq!(consumer.look(), 8);
+        let stamps: Vec<u64> = (0..8).map(|position| consumer.get(position).stamp()).collect();
+        assert_eq!(stamps, [0, 1, 2, 3, 4, 5, 20, 21]);
+    }
+
+    #[test]
     fn a_ring_is_as_full_as_the_last_look_saw_it() {
         let (producer, consumer) = spsc_ring::ring(8);
         let (mut lane, mut intake) = (Lane::heap(producer), Intake::Heap(consumer));

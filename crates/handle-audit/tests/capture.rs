@@ -1,14 +1,15 @@
 //! What a capture is told is enough to fold everything once more.
 
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
 use handle_audit::{
-    AuditConfig, Capture, CaptureSink, Captured, CapturedRecord, CapturedSlot, Checkpoint, Coverage, Focus,
-    Frame, HandleAudit, HandleAuditEntry, HandleKind, Label, LedgerAccount, Operation, Recorder, Replay,
-    Snapshot, label, settle,
+    ACCOUNT_WORDS, AuditConfig, Capture, CaptureSink, Captured, CapturedRecord, CapturedSlot, Checkpoint,
+    Coverage, Focus, Frame, HandleAudit, HandleAuditEntry, HandleKind, Label, LedgerAccount,
+    MAX_APPENDED_SLOTS, MAX_STACK_FRAMES, Operation, Recorder, Replay, Snapshot, label, settle,
 };
-use spsc_ring::{CONTROL_WORDS, LINE_WORDS, Seal, SharedWords};
+use spsc_ring::{CONTROL_WORDS, FIRST_NOTE_WORD, LINE_WORDS, NOTE_WORDS, Seal, SharedWords};
 
 const RINGS: usize = 3;
 const CAPACITY: usize = 64;
@@ -19,7 +20,7 @@ enum Told {
     Focus(Focus),
     Coverage(Coverage),
     Checkpoint(Box<Checkpoint>),
-    Stopped(Vec<u64>),
+    Stopped(Vec<u64>, Vec<LedgerAccount>),
 }
 
 /// Keeps what it is told; wants a checkpoint once in a while.
@@ -53,16 +54,16 @@ impl CaptureSink for Notebook {
         self.since_checkpoint = 0;
         self.note(Told::Checkpoint(Box::new(checkpoint.clone())));
     }
-    fn stopped(&mut self, ends: &[u64], _ledgers: &[LedgerAccount]) {
-        self.note(Told::Stopped(ends.to_vec()));
+    fn stopped(&mut self, ends: &[u64], ledgers: &[LedgerAccount]) {
+        self.note(Told::Stopped(ends.to_vec(), ledgers.to_vec()));
     }
 }
 
 type Memory = Vec<Arc<Vec<AtomicU64>>>;
 
-fn captured() -> (HandleAudit, Arc<Mutex<Vec<Told>>>, Memory) {
+fn captured(capacity: usize) -> (HandleAudit, Arc<Mutex<Vec<Told>>>, Memory) {
     let told = Arc::new(Mutex::new(Vec::new()));
-    let words = CONTROL_WORDS + CAPACITY * LINE_WORDS;
+    let words = CONTROL_WORDS + capacity * LINE_WORDS;
     let memory: Memory =
         (0..RINGS).map(|_| Arc::new((0..words).map(|_| AtomicU64::new(0)).collect())).collect();
     let ring = |(salt, memory): (u64, &Arc<Vec<AtomicU64>>)| {
@@ -134,7 +135,7 @@ fn replay(told: &[Told], skip: usize) -> Replay {
             }
             Told::Focus(focus) => replay.set_focus(focus.clone()),
             Told::Coverage(coverage) => replay.set_coverage(*coverage),
-            Told::Checkpoint(_) | Told::Stopped(_) => {}
+            Told::Checkpoint(_) | Told::Stopped(..) => {}
         }
     }
     replay
@@ -156,7 +157,7 @@ fn same(replayed: &Snapshot, live: &Snapshot) {
 
 #[test]
 fn a_replay_gives_the_same_snapshot_from_the_beginning_and_from_any_checkpoint() {
-    let (audit, told, _memory) = captured();
+    let (audit, told, _memory) = captured(CAPACITY);
     let mut recorders: Vec<_> = (0..RINGS).map(|ring| audit.claim(ring).unwrap()).collect();
     play(&audit, &mut recorders, 4_000);
     audit.set_focus([0x9000, 0x9004].into_iter().collect()).unwrap();
@@ -166,20 +167,16 @@ fn a_replay_gives_the_same_snapshot_from_the_beginning_and_from_any_checkpoint()
     assert!(live.losses.rejected() > 0 && live.losses.stacks_dropped() > 0, "rings were full at times");
     let told = told.lock().unwrap();
     assert!(told.iter().filter(|told| matches!(told, Told::Checkpoint(_))).count() > 5);
+    let Some(Told::Stopped(_, ledgers)) = told.last() else { panic!("the end is told last") };
+    let ledgers: Vec<_> = ledgers.iter().copied().map(Some).collect();
     for skip in [0, 1, told.len() / 2, told.len() * 9 / 10] {
-        // What a capture knows of rejections stands in gap records and in the rings' notes; here in the audit.
-        let mut replayed = replay(&told, skip).snapshot(&[], &[]);
-        for (account, live) in replayed.losses.rings.iter_mut().zip(&live.losses.rings) {
-            (account.rejected, account.stacks_dropped) = (live.rejected, live.stacks_dropped);
-        }
-        replayed.losses.gaps.clone_from(&live.losses.gaps);
-        same(&replayed, &live);
+        same(&replay(&told, skip).snapshot(&ledgers, &[]), &live);
     }
 }
 
 /// The lines of a ring that are whole, with their positions.
 fn lines(ring: u8, memory: &[AtomicU64]) -> Vec<CapturedSlot> {
-    let word = |index: usize| memory[index].load(std::sync::atomic::Ordering::Relaxed);
+    let word = |index: usize| memory[index].load(Relaxed);
     let lines = (0..CAPACITY).map(|line| {
         let line = std::array::from_fn(|index| word(CONTROL_WORDS + line * LINE_WORDS + index));
         Seal::new(u64::from(ring)).open(&line)
@@ -194,8 +191,115 @@ fn lines(ring: u8, memory: &[AtomicU64]) -> Vec<CapturedSlot> {
 }
 
 #[test]
+fn an_append_holds_as_many_whole_records_as_fit() {
+    let (audit, told, _memory) = captured(2048);
+    let mut recorder = audit.claim(0).unwrap();
+    let frames = [Frame::default(); MAX_STACK_FRAMES];
+    let mut slots = 0;
+    for cycle in 0..400 {
+        let entry = HandleAuditEntry::new(cycle, 1, 0, label!("NtSetEvent"), 0);
+        if cycle % 3 == 0 {
+            recorder.record_create_with_stack(4, HandleKind::EVENT_AUTO, entry, &frames);
+            slots += 1 + frames.len() / 4;
+        } else {
+            recorder.record_signal(4, entry);
+            slots += 1;
+        }
+    }
+    audit.flush().unwrap();
+    let told = told.lock().unwrap();
+    let appends: Vec<_> = told
+        .iter()
+        .filter_map(|told| if let Told::Slots(slots) = told { Some(slots) } else { None })
+        .collect();
+    assert_eq!(appends.iter().map(|slots| slots.len()).sum::<usize>(), slots);
+    for slots in &appends {
+        assert!(slots.len() <= MAX_APPENDED_SLOTS && !read(slots).is_empty());
+    }
+    let [full @ .., _] = &appends[..] else { panic!("something was appended") };
+    assert!(
+        !full.is_empty() && full.iter().all(|slots| slots.len() + 1 + frames.len() / 4 > MAX_APPENDED_SLOTS)
+    );
+}
+
+#[test]
+fn a_checkpoint_holds_what_was_taken_and_is_folded() {
+    let begin = u64::MAX - 1;
+    let checkpoint = Checkpoint {
+        taken: vec![3, begin.wrapping_add(4)],
+        pending: vec![(0, 1), (1, 1), (1, u64::MAX)],
+        ..Checkpoint::default()
+    };
+    let held = |ring, positions: &[u64]| -> Vec<bool> {
+        positions.iter().map(|position| checkpoint.holds(ring, *position)).collect()
+    };
+    assert_eq!(held(0, &[0, 1, 2, 3, 4]), [true, false, true, false, false]);
+    // Past the wrap-around.
+    assert_eq!(held(1, &[begin, u64::MAX, 0, 1, 2, 3]), [true, false, true, false, false, false]);
+    assert_eq!(held(2, &[0]), [false], "there is no such ring");
+}
+
+/// The two copies of its account that a recorder leaves in the memory of its ring, where they are whole.
+fn notes(ring: u8, memory: &[AtomicU64]) -> Vec<LedgerAccount> {
+    let words: Vec<u64> =
+        memory[FIRST_NOTE_WORD..][..NOTE_WORDS].iter().map(|word| word.load(Relaxed)).collect();
+    let (copies, _) = words.as_chunks::<ACCOUNT_WORDS>();
+    let seal = Seal::new(u64::from(ring));
+    copies.iter().filter_map(|words| LedgerAccount::from_words(words, seal)).collect()
+}
+
+#[test]
+fn two_notes_are_written_in_turn_so_that_one_is_whole_at_every_moment() {
+    let (audit, _told, memory) = captured(CAPACITY);
+    let mut recorder = audit.claim(1).unwrap();
+    let mut expect = |last: u64, record: &mut dyn FnMut(&mut Recorder, HandleAuditEntry)| {
+        record(&mut recorder, HandleAuditEntry::new(last, 1, 0, label!("NtSetEvent"), 0));
+        let mut notes = notes(1, &memory[1]);
+        notes.sort_by_key(LedgerAccount::version);
+        let versions: Vec<u64> = notes.iter().map(LedgerAccount::version).collect();
+        assert_eq!(versions, (last.saturating_sub(1).max(1)..=last).collect::<Vec<_>>());
+        notes.pop()
+    };
+    // Signals may use 56 slots.
+    for _ in 0..CAPACITY / 8 * 7 {
+        assert_eq!(expect(0, &mut |recorder, entry| recorder.record_signal(4, entry)), None);
+    }
+    for last in 1..=5 {
+        let account = expect(last, &mut |recorder, entry| recorder.record_signal(4, entry)).unwrap();
+        assert_eq!((account.rejected.get(Operation::Signal), account.last_cycle), (last, last));
+    }
+    let stack = [Frame::default(); MAX_STACK_FRAMES];
+    let create = &mut |recorder: &mut Recorder, entry| {
+        recorder.record_create_with_stack(4, HandleKind::EVENT_AUTO, entry, &stack);
+    };
+    assert_eq!(expect(6, create).unwrap().stacks_dropped, 1);
+    audit.flush().unwrap();
+    let account = expect(7, &mut |recorder, entry| recorder.record_signal(4, entry)).unwrap();
+    assert_eq!((account.gaps_sent, account.rejected.total(), account.stacks_dropped), (1, 5, 1));
+}
+
+#[test]
+fn a_damaged_slot_is_a_hole_in_its_ring_here_and_in_the_capture() {
+    let (audit, told, memory) = captured(CAPACITY);
+    let mut recorder = audit.claim(1).unwrap();
+    recorder.record_create(
+        4,
+        HandleKind::EVENT_AUTO,
+        HandleAuditEntry::new(1, 1, 0, label!("NtSetEvent"), 0),
+    );
+    for cycle in 2..5 {
+        recorder.record_signal(4, HandleAuditEntry::new(cycle, 1, 0, label!("NtSetEvent"), 0));
+    }
+    memory[1][CONTROL_WORDS + 2 * LINE_WORDS].fetch_xor(1, Relaxed);
+    audit.shutdown().unwrap();
+    let live = audit.snapshot().unwrap();
+    assert_eq!((live.losses.holes(), live.folded), (vec![1], 3));
+    same(&replay(&told.lock().unwrap(), 0).snapshot(&[], &[]), &live);
+}
+
+#[test]
 fn at_every_moment_each_published_record_stands_in_its_ring_or_was_appended() {
-    let (audit, told, memory) = captured();
+    let (audit, told, memory) = captured(CAPACITY);
     let mut recorders: Vec<_> = (0..RINGS).map(|ring| audit.claim(ring).unwrap()).collect();
     for _ in 0..40 {
         play(&audit, &mut recorders, 53);
@@ -229,12 +333,12 @@ fn at_every_moment_each_published_record_stands_in_its_ring_or_was_appended() {
 
 #[test]
 fn what_came_late_lies_beyond_the_ends() {
-    let (audit, told, memory) = captured();
+    let (audit, told, memory) = captured(CAPACITY);
     let mut recorders: Vec<_> = (0..RINGS).map(|ring| audit.claim(ring).unwrap()).collect();
     play(&audit, &mut recorders, 30);
     audit.shutdown().unwrap();
     let told = told.lock().unwrap();
-    let Some(Told::Stopped(ends)) = told.last() else { panic!("the end is told last: {told:?}") };
+    let Some(Told::Stopped(ends, _)) = told.last() else { panic!("the end is told last: {told:?}") };
     let taken = audit.snapshot().unwrap().losses.rings;
     for ((ring, memory), (end, account)) in (0..).zip(&memory).zip(ends.iter().zip(&taken)) {
         assert!(lines(ring, memory).is_empty(), "everything was given back");

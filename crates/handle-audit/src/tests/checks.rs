@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::causality::Clock;
 use super::model::Told;
 use super::world::{Attempt, Outcome, Said};
-use crate::{MAX_STACK_FRAMES, Operation, OperationCounts};
+use crate::{Losses, MAX_STACK_FRAMES, Operation, OperationCounts, RingAccount};
 
 fn told(outcome: &Outcome) -> impl Iterator<Item = &Told> {
     outcome.said.iter().filter_map(|said| match said {
@@ -78,26 +78,55 @@ pub(crate) fn the_fold_follows_time(outcome: &Outcome) {
     }
 }
 
-pub(crate) fn recorded_and_rejected_make_attempted(outcome: &Outcome) {
-    let losses = &outcome.snapshot.losses;
-    let folded: BTreeSet<u32> = told(outcome).map(|told| told.entry.lr).collect();
-    for account in &losses.rings {
-        let here = || outcome.attempts.iter().filter(|attempt| attempt.ring == usize::from(account.ring));
-        let rejected: Vec<_> = here().filter(|attempt| !folded.contains(&attempt.call.entry.lr)).collect();
-        let counts = |attempts: &[&Attempt]| -> OperationCounts {
-            attempts.iter().map(|attempt| (attempt.call.operation, 1)).collect()
-        };
-        assert_eq!(account.rejected, counts(&rejected), "rejected by ring {}", account.ring);
-        assert_eq!((account.attempted(), account.late), (here().count() as u64, 0));
-
-        let gaps: Vec<_> = losses.gaps.iter().filter(|gap| gap.ring == account.ring).collect();
-        let mut in_gaps = OperationCounts::default();
-        gaps.iter().for_each(|gap| in_gaps.merge(&gap.rejected));
-        assert_eq!(in_gaps, account.rejected, "gaps of ring {}", account.ring);
-        for attempt in &rejected {
-            let (cycle, operation) = (attempt.call.entry.cycle, attempt.call.operation);
-            let covers = gaps.iter().any(|gap| gap.overlaps(cycle, cycle) && gap.rejected.get(operation) > 0);
-            assert!(covers, "no gap of ring {} covers cycle {cycle}", account.ring);
+/// What ended before a flush began, and was not refused, is folded by the time it returns.
+pub(crate) fn a_flush_folds_all_that_ended_before_it(outcome: &Outcome) {
+    for flush in &outcome.flushes {
+        for said in &outcome.said[flush.said..] {
+            if let Said::Record(told) = said {
+                let finished = attempt(outcome, told).finished.expect("all producers rest");
+                assert!(
+                    finished > flush.began,
+                    "a record that ended at {finished} folded after a flush that began at {}",
+                    flush.began
+                );
+            }
         }
+    }
+}
+
+/// At the end, and at the end of every flush.
+pub(crate) fn recorded_and_rejected_make_attempted(outcome: &Outcome) {
+    let folded: BTreeSet<u32> = told(outcome).map(|told| told.entry.lr).collect();
+    let at_the_end = (u64::MAX, &outcome.snapshot.losses);
+    let flushes = outcome.flushes.iter().map(|flush| (flush.ended, &flush.losses));
+    for (now, losses) in flushes.chain([at_the_end]) {
+        for account in &losses.rings {
+            let attempts = || {
+                (outcome.attempts.iter()).filter(|attempt| {
+                    attempt.ring == usize::from(account.ring) && attempt.finished.is_some_and(|at| at <= now)
+                })
+            };
+            let rejected: Vec<_> =
+                attempts().filter(|attempt| !folded.contains(&attempt.call.entry.lr)).collect();
+            gaps_hold(losses, account, &rejected);
+            if now == u64::MAX {
+                assert_eq!((account.attempted(), account.late), (attempts().count() as u64, 0));
+            }
+        }
+    }
+}
+
+/// Exactly these were rejected, and the gaps cover each of them.
+fn gaps_hold(losses: &Losses, account: &RingAccount, rejected: &[&Attempt]) {
+    let counts: OperationCounts = rejected.iter().map(|attempt| (attempt.call.operation, 1)).collect();
+    assert_eq!(account.rejected, counts, "rejected by ring {}", account.ring);
+    let gaps: Vec<_> = losses.gaps.iter().filter(|gap| gap.ring == account.ring).collect();
+    let mut in_gaps = OperationCounts::default();
+    gaps.iter().for_each(|gap| in_gaps.merge(&gap.rejected));
+    assert_eq!(in_gaps, counts, "gaps of ring {}", account.ring);
+    for attempt in rejected {
+        let (cycle, operation) = (attempt.call.entry.cycle, attempt.call.operation);
+        let covers = gaps.iter().any(|gap| gap.overlaps(cycle, cycle) && gap.rejected.get(operation) > 0);
+        assert!(covers, "no gap of ring {} covers cycle {cycle}", account.ring);
     }
 }

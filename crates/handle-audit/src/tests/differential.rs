@@ -94,6 +94,7 @@ proptest! {
         checks::the_fold_extends_happened_before(&outcome);
         checks::the_fold_follows_time(&outcome);
         checks::recorded_and_rejected_make_attempted(&outcome);
+        checks::a_flush_folds_all_that_ended_before_it(&outcome);
         agree(&outcome.snapshot, &outcome.model(), config.first_position);
     }
 }
@@ -115,6 +116,7 @@ proptest! {
         checks::every_record_is_folded_once_as_it_was_made(&outcome);
         checks::the_fold_extends_happened_before(&outcome);
         checks::recorded_and_rejected_make_attempted(&outcome);
+        checks::a_flush_folds_all_that_ended_before_it(&outcome);
         agree(&outcome.snapshot, &outcome.model(), config.first_position);
     }
 }

@@ -107,6 +107,7 @@ pub(crate) fn fold_order(data: &[u8]) {
     }
     checks::every_record_is_folded_once_as_it_was_made(&outcome);
     checks::recorded_and_rejected_make_attempted(&outcome);
+    checks::a_flush_folds_all_that_ended_before_it(&outcome);
     agree(&outcome.snapshot, &outcome.model(), config.first_position);
 }
 

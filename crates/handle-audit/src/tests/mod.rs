@@ -11,6 +11,8 @@ mod causality;
 mod checks;
 #[cfg(all(test, not(loom)))]
 mod differential;
+#[cfg(all(test, not(loom)))]
+mod flush;
 #[cfg(not(loom))]
 pub(crate) mod fold_order;
 #[cfg(loom)]

@@ -15,6 +15,7 @@ use super::model::{Model, Told};
 use crate::config::AuditConfig;
 use crate::drain::{Control, Observer};
 use crate::focus::Focus;
+use crate::losses::Losses;
 use crate::merge::Taken;
 use crate::pipeline::Pipeline;
 use crate::record::Slot;
@@ -126,11 +127,23 @@ impl Observer for Watch {
     }
 }
 
+/// A flush, and the accounts it ended with.
+#[derive(Debug)]
+pub(crate) struct Flushed {
+    /// When it began, and when it ended.
+    pub(crate) began: u64,
+    pub(crate) ended: u64,
+    /// How much the drain had said by its end.
+    pub(crate) said: usize,
+    pub(crate) losses: Losses,
+}
+
 /// What a script led to.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) said: Vec<Said>,
+    pub(crate) flushes: Vec<Flushed>,
     pub(crate) snapshot: Snapshot,
 }
 
@@ -153,10 +166,16 @@ pub(crate) fn play(config: &AuditConfig, script: Vec<Action>) -> Outcome {
         players: players.clone(),
         said: said.clone(),
     }));
+    let clock = || players.lock().unwrap().clock;
+    let mut flushes = Vec::new();
     loop {
         let drain = players.lock().unwrap().play(&pipeline);
         match drain {
-            Some(Action::Flush) => pipeline.flush().unwrap(),
+            Some(Action::Flush) => {
+                let (began, losses) = (clock(), pipeline.losses().unwrap());
+                let said = said.lock().unwrap().len();
+                flushes.push(Flushed { began, ended: clock(), said, losses });
+            }
             Some(_) => drop(pipeline.pass().unwrap()),
             None => break,
         }
@@ -165,7 +184,7 @@ pub(crate) fn play(config: &AuditConfig, script: Vec<Action>) -> Outcome {
     let snapshot = pipeline.snapshot().unwrap();
     let said = said.lock().unwrap().clone();
     let attempts = players.lock().unwrap().attempts.clone();
-    Outcome { attempts, said, snapshot }
+    Outcome { attempts, said, flushes, snapshot }
 }
 
 impl Players {
