@@ -139,3 +139,15 @@ impl Place {
         self.claimed.store(false, Ordering::Release);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_recorders_without_a_cell_of_their_own_share_a_counter() {
+        for (rings, shared) in [(1, false), (CELLS, false), (CELLS + 1, true)] {
+            assert_eq!(Shared::new(rings, Focus::default()).counts_shared(), shared, "{rings} rings");
+        }
+    }
+}

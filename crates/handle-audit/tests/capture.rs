@@ -161,6 +161,8 @@ fn a_replay_gives_the_same_snapshot_from_the_beginning_and_from_any_checkpoint()
     let mut recorders: Vec<_> = (0..RINGS).map(|ring| audit.claim(ring).unwrap()).collect();
     play(&audit, &mut recorders, 4_000);
     audit.set_focus([0x9000, 0x9004].into_iter().collect()).unwrap();
+    audit.disable().unwrap();
+    audit.enable().unwrap();
     play(&audit, &mut recorders, 100);
     audit.shutdown().unwrap();
     let live = audit.snapshot().unwrap();
@@ -170,7 +172,9 @@ fn a_replay_gives_the_same_snapshot_from_the_beginning_and_from_any_checkpoint()
     let Some(Told::Stopped(_, ledgers)) = told.last() else { panic!("the end is told last") };
     let ledgers: Vec<_> = ledgers.iter().copied().map(Some).collect();
     for skip in [0, 1, told.len() / 2, told.len() * 9 / 10] {
-        same(&replay(&told, skip).snapshot(&ledgers, &[]), &live);
+        let replayed = replay(&told, skip);
+        assert_eq!(replayed.folded(), live.folded);
+        same(&replayed.snapshot(&ledgers, &[]), &live);
     }
 }
 
@@ -188,6 +192,40 @@ fn lines(ring: u8, memory: &[AtomicU64]) -> Vec<CapturedSlot> {
         .collect();
     slots.sort_by_key(|slot| slot.position);
     slots
+}
+
+#[test]
+fn a_record_is_read_with_what_follows_it_in_its_ring_and_with_the_labels_of_the_capture() {
+    let (audit, told, _memory) = captured(CAPACITY);
+    let mut recorder = audit.claim(1).unwrap();
+    let entry = HandleAuditEntry::new(1, 2, 3, label!("NtCreateEvent"), 4);
+    let frames: Vec<_> = (0..12).map(|lr| Frame { frame: 0x7000_0000, lr }).collect();
+    recorder.record_create_with_stack(4, HandleKind::EVENT_AUTO, entry, &frames);
+    audit.flush().unwrap();
+    let told = told.lock().unwrap();
+    let Some(Told::Slots(slots)) = told.last() else { panic!("it was appended last") };
+    assert_eq!(slots.len(), 4);
+
+    let (source, kind) = (label!("another NtCreateEvent"), label!("another Event/Auto"));
+    let label = |id| if id == HandleKind::EVENT_AUTO.label().id() { kind } else { source };
+    let read = |slots: &[CapturedSlot]| match Captured::read(slots, label) {
+        Some((Captured::Record(record), used)) => (record, used),
+        other => panic!("{other:?}"),
+    };
+    let (record, used) = read(slots);
+    assert_eq!((record.entry, record.kind), (HandleAuditEntry { source, ..entry }, HandleKind::host(kind)));
+    assert_eq!((&record.stack, used), (&frames, 4));
+    for stray in [CapturedSlot { ring: 2, ..slots[2] }, CapturedSlot { position: 9, ..slots[2] }] {
+        let (cut, used) = read(&[slots[0], slots[1], stray, slots[3]]);
+        assert_eq!((&cut.stack[..], used), (&frames[..4], 2));
+    }
+    assert_eq!(Captured::read(&slots[1..], label), None, "a stack without its create begins nothing");
+
+    let mut replay = Replay::new(2);
+    replay.fold(&CapturedRecord { ring: 2, ..record.clone() });
+    assert_eq!(replay.folded(), 0, "there is no such ring");
+    replay.fold(&record);
+    assert_eq!(replay.folded(), 1);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::agree::agree;
 use super::world::{Action, Outcome, play};
 use crate::config::AuditConfig;
+use crate::pipeline::Pipeline;
 use crate::recorder::steps::Call;
 use crate::{HandleAuditEntry, HandleKind, MAX_OPEN_WAITS, Operation, label};
 
@@ -76,4 +77,28 @@ fn the_last_eighth_of_a_ring_is_kept_for_creates() {
     let [signals, creates] = [Operation::Signal, Operation::Create]
         .map(|operation| (account.folded.get(operation), account.rejected.get(operation)));
     assert_eq!((signals, creates), ((56, 44), (8, 12)));
+}
+
+#[test]
+fn a_gap_is_sent_once_it_fits_beside_one_more_record() {
+    let config = AuditConfig::default().rings(1).ring_capacity(8);
+    let pipeline = Pipeline::new(config.rings, config.focus.clone());
+    pipeline.make_rings(&config);
+    pipeline.switch(true);
+    let mut recorder = pipeline.claim(0).unwrap();
+    let mut signal = || {
+        recorder.record_signal(4, HandleAuditEntry::new(7, 1, 0, label!("test"), 0));
+        let account = pipeline.shared.places[0].ledger.account();
+        (account.gaps_sent, account.rejected.total())
+    };
+    // One slot is for creates, and the gap takes two.
+    assert_eq!((0..9).map(|_| signal()).last(), Some((0, 2)));
+    for (taken, sent) in [(2, 0), (3, 0), (5, 1)] {
+        let mut drain = pipeline.drain().unwrap();
+        let intake = &mut drain.sources[0].intake;
+        intake.look();
+        intake.take(taken);
+        drop(drain);
+        assert_eq!(signal(), (sent, 2), "{taken} slots are free again");
+    }
 }
