@@ -11,11 +11,12 @@ use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
+use std::ptr::NonNull;
 
 use crossbeam_utils::CachePadded;
 
 use crate::planted;
-use crate::shim::{Arc, AtomicU64, Ordering, UnsafeCell};
+use crate::shim::{Arc, AtomicU64, Ordering, UnsafeCell, Written};
 
 /// How the tail is stored: whoever reads it with Acquire sees the slots below it.
 const PUBLISH: Ordering = if planted!("relaxed_publish") { Ordering::Relaxed } else { Ordering::Release };
@@ -25,13 +26,13 @@ type Slot<T> = UnsafeCell<MaybeUninit<T>>;
 struct Ring<T> {
     /// Position after the newest published record. Written by the producer (Release), read by the consumer
     /// (Acquire).
-    tail: CachePadded<AtomicU64>,
+    tail: CachePadded<Written>,
     /// Position of the oldest record not yet released. Written by the consumer (Release), read by the producer
     /// (Acquire).
     head: CachePadded<AtomicU64>,
     /// A power of two of them, or none.
     slots: Box<[Slot<T>]>,
-    /// One less than their number.
+    /// One less than their number, or 0.
     mask: usize,
 }
 
@@ -49,10 +50,10 @@ impl<T> Ring<T> {
     fn new(capacity: usize, position: u64) -> Self {
         assert!(capacity == 0 || capacity.is_power_of_two());
         Self {
-            tail: CachePadded::new(AtomicU64::new(position)),
+            tail: CachePadded::new(Written::new(position)),
             head: CachePadded::new(AtomicU64::new(position)),
             slots: (0..capacity).map(|_| UnsafeCell::new(MaybeUninit::uninit())).collect(),
-            mask: capacity.wrapping_sub(1),
+            mask: capacity.saturating_sub(1),
         }
     }
 
@@ -68,6 +69,11 @@ impl<T> Ring<T> {
         // SAFETY: there are slots, by this function's contract. Their number is a power of two and the mask one less
         // (`new` sees to both and nothing changes either), so the masked index is below that number.
         unsafe { self.slots.get_unchecked(index) }
+    }
+
+    /// Slots from that of `position` to the last one.
+    fn slots_ahead(&self, position: u64) -> usize {
+        self.slots.len() - (position as usize & self.mask)
     }
 }
 
@@ -89,15 +95,7 @@ pub fn ring_from<T: Copy + Send>(capacity: usize, position: u64) -> (Producer<T>
     assert!(capacity > 0, "a ring needs room for at least one record");
     let capacity = capacity.next_power_of_two();
     let ring = Arc::new(Ring::new(capacity, position));
-    let limit = position.wrapping_add(capacity as u64);
-    let producer = Producer {
-        tail: position,
-        limit,
-        stop: limit,
-        reserve: 0,
-        ring: ring.clone(),
-        not_sync: PhantomData,
-    };
+    let producer = Producer::new(ring.clone(), position.wrapping_add(capacity as u64));
     let consumer = Consumer { head: position, seen: position, ring, not_sync: PhantomData };
     (producer, consumer)
 }
@@ -116,33 +114,38 @@ impl<T: fmt::Debug> std::error::Error for Full<T> {}
 
 /// The end that pushes. `Send`, neither `Sync` nor `Clone`.
 ///
-/// In positions, `tail <= stop <= limit`.
+/// Everyday records need two addresses only: where the next one goes, and where to stop and look again. Between them lie
+/// slots of the ring, one after the other, all of them free: at most up to the limit without the reserve, and at most
+/// up to the last slot, so that once a round at least somebody sees to where the next record goes.
 pub struct Producer<T> {
     ring: Arc<Ring<T>>,
-    /// What the shared `tail` holds; only this end stores it.
-    tail: u64,
-    /// Where everyday records stop: the limit without the reserve, but never behind the tail.
-    stop: u64,
+    /// The slot of the tail, unless it is `stop`.
+    next: NonNull<Slot<T>>,
+    /// Where everyday records stop: an address within the slots, or that behind the last one.
+    stop: NonNull<Slot<T>>,
     /// The last `head` seen, plus the capacity: pushing may go on up to here without a look at the consumer.
     limit: u64,
     /// Slots that everyday records leave free.
     reserve: u64,
-    /// One thread at a time: `Send`, not `Sync`.
-    not_sync: PhantomData<Cell<()>>,
 }
+
+// SAFETY: the two addresses are what keeps this from being `Send` by itself. They point into slots that the ring, which
+// is kept alive by this end, owns and never moves; whoever has this end, on whatever thread, is their only user. It
+// stays not `Sync`. `T: Send` because records cross threads by value.
+unsafe impl<T: Send> Send for Producer<T> {}
 
 impl<T: Copy + Send> Producer<T> {
     /// The end of a ring without slots: always full. It stands in for a producer that is still to come.
     #[must_use]
     pub fn detached() -> Self {
-        Self {
-            ring: Arc::new(Ring::new(0, 0)),
-            tail: 0,
-            stop: 0,
-            limit: 0,
-            reserve: 0,
-            not_sync: PhantomData,
-        }
+        Self::new(Arc::new(Ring::new(0, 0)), 0)
+    }
+
+    fn new(ring: Arc<Ring<T>>, limit: u64) -> Self {
+        let next = NonNull::from(&*ring.slots).cast();
+        let mut producer = Self { ring, next, stop: next, limit, reserve: 0 };
+        producer.aim();
+        producer
     }
 
     /// Records the ring can hold.
@@ -155,7 +158,7 @@ impl<T: Copy + Send> Producer<T> {
     #[must_use]
     #[inline(always)]
     pub fn position(&self) -> u64 {
-        self.tail
+        self.ring.tail.own()
     }
 
     /// Free slots as last seen; there may be more by now.
@@ -185,12 +188,21 @@ impl<T: Copy + Send> Producer<T> {
     /// Forgets the room that was seen, so that nothing can be pushed before the next [`refresh`](Self::refresh).
     pub fn forget_room(&mut self) {
         self.limit = self.position();
-        self.stop = self.limit;
+        self.aim();
     }
 
-    /// Sets where everyday records stop.
+    /// Sets where everyday records go on, and where they stop.
     fn aim(&mut self) {
-        self.stop = self.position().wrapping_add(self.room().saturating_sub(self.reserve));
+        let tail = self.position();
+        let everyday = self.room().saturating_sub(self.reserve);
+        let run = self.ring.slots_ahead(tail).min(everyday as usize);
+        let first = NonNull::from(&*self.ring.slots).cast::<Slot<T>>();
+        // SAFETY: the masked tail is below the number of slots, or 0 where there are none, and the run ends behind the
+        // last slot at most. So both addresses are within the allocation of the slots or at its end.
+        (self.next, self.stop) = unsafe {
+            let next = first.add(tail as usize & self.ring.mask);
+            (next, next.add(run))
+        };
     }
 
     /// Pushes one record, looking at the consumer if no room is known.
@@ -208,18 +220,23 @@ impl<T: Copy + Send> Producer<T> {
     }
 
     /// If there is room beyond the reserve *as last seen*, pushes the record that `make` returns and says `true`.
-    /// Otherwise `make` is not called. The recording path: no look at the consumer's cache line.
+    /// Otherwise, and once before each round through the ring, `make` is not called, and a
+    /// [`refresh`](Self::refresh) is needed. The recording path: no look at the consumer's cache line.
     #[inline(always)]
     pub fn push_with(&mut self, make: impl FnOnce() -> T) -> bool {
-        let tail = self.position();
-        if tail == self.stop {
+        let next = self.next;
+        if next == self.stop {
             return false;
         }
         let record = make();
-        // SAFETY: `tail <= stop <= limit` and `tail != stop`, so there is a free slot at `tail`.
-        unsafe { self.write(tail, record) };
-        self.tail = tail.wrapping_add(1);
-        self.ring.tail.store(self.tail, PUBLISH);
+        // SAFETY: `aim` leaves slots of the ring between the two addresses and nothing else changes them but this
+        // function, which moves the first towards the second: so this is a slot, and the address behind it is one or
+        // the end. The slot is that of the tail and below the limit.
+        unsafe {
+            write(next.as_ref(), record);
+            self.next = next.add(1);
+        }
+        self.ring.tail.store(self.position().wrapping_add(1), PUBLISH);
         true
     }
 
@@ -231,8 +248,8 @@ impl<T: Copy + Send> Producer<T> {
             return false;
         }
         let record = make();
-        // SAFETY: `tail <= limit` and `tail != limit`, so there is a free slot at `tail`.
-        unsafe { self.write(tail, record) };
+        // SAFETY: `tail <= limit` and `tail != limit`, so the ring has slots, and that of `tail` is free.
+        unsafe { write(self.ring.slot(tail), record) };
         self.publish(tail, 1);
         true
     }
@@ -246,48 +263,39 @@ impl<T: Copy + Send> Producer<T> {
         }
         for (offset, record) in (0..).zip(records) {
             // SAFETY: `offset < count`, and at least `count` slots are free.
-            unsafe { self.write(tail.wrapping_add(offset), *record) };
+            unsafe { write(self.ring.slot(tail.wrapping_add(offset)), *record) };
         }
         self.publish(tail, count);
         true
     }
 
-    /// Writes a record.
-    ///
-    /// # Safety
-    ///
-    /// `position` is one of `[tail, limit)`.
-    #[inline(always)]
-    unsafe fn write(&mut self, position: u64, record: T) {
-        debug_assert!(position.wrapping_sub(self.position()) < self.room());
-        // SAFETY: a ring without slots has a limit that never leaves its tail, so by the contract this one has some.
-        let slot = unsafe { self.ring.slot(position) };
-        slot.with_mut(|slot| {
-            // SAFETY: the slot lies outside `[head, tail)` by the contract: the consumer does not touch it. `limit`
-            // comes from an Acquire load of `head`, so the consumer's last read of this slot happened before.
-            // `&mut self` excludes another write.
-            unsafe { slot.write(MaybeUninit::new(record)) }
-        });
-    }
-
-    /// Hands the `count` written slots from `tail` on to the consumer. The reserve may be among them, so everyday
-    /// records may have to stop further on.
+    /// Hands the `count` written slots from `tail` on to the consumer.
     #[inline(always)]
     fn publish(&mut self, tail: u64, count: u64) {
-        let end = tail.wrapping_add(count);
-        if self.stop.wrapping_sub(tail) < count {
-            self.stop = end;
-        }
-        self.tail = end;
-        self.ring.tail.store(end, PUBLISH);
+        self.ring.tail.store(tail.wrapping_add(count), PUBLISH);
+        self.aim();
     }
 }
 
-impl<T> fmt::Debug for Producer<T> {
+/// Writes a record.
+///
+/// # Safety
+///
+/// The slot is that of a position in `[tail, limit)`, and the caller has its producer.
+#[inline(always)]
+unsafe fn write<T>(slot: &Slot<T>, record: T) {
+    slot.with_mut(|slot| {
+        // SAFETY: the slot lies outside `[head, tail)` by the contract: the consumer does not touch it. `limit` comes
+        // from an Acquire load of `head`, so the consumer's last read of this slot happened before. There is one
+        // producer, which excludes another write.
+        unsafe { slot.write(MaybeUninit::new(record)) }
+    });
+}
+
+impl<T: Copy + Send> fmt::Debug for Producer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Producer")
-            .field("tail", &self.tail)
-            .field("stop", &self.stop)
+            .field("tail", &self.position())
             .field("limit", &self.limit)
             .finish_non_exhaustive()
     }

@@ -17,6 +17,49 @@ pub(crate) use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+/// A number that one end writes and the other reads.
+///
+/// Loom keeps one last access to each atomic to find out which could have come in another order, and the writer's own
+/// load before its store would hide the reader's load from it. So for loom what was written last is kept beside.
+pub(crate) struct Written {
+    shared: AtomicU64,
+    #[cfg(loom)]
+    last: std::sync::atomic::AtomicU64,
+}
+
+impl Written {
+    pub(crate) fn new(value: u64) -> Self {
+        Self {
+            shared: AtomicU64::new(value),
+            #[cfg(loom)]
+            last: std::sync::atomic::AtomicU64::new(value),
+        }
+    }
+
+    /// For the reader.
+    #[inline(always)]
+    pub(crate) fn load(&self, order: Ordering) -> u64 {
+        self.shared.load(order)
+    }
+
+    /// For the writer: what it wrote last.
+    #[inline(always)]
+    pub(crate) fn own(&self) -> u64 {
+        #[cfg(loom)]
+        return self.last.load(Ordering::Relaxed);
+        #[cfg(not(loom))]
+        self.shared.load(Ordering::Relaxed)
+    }
+
+    /// For the writer.
+    #[inline(always)]
+    pub(crate) fn store(&self, value: u64, order: Ordering) {
+        self.shared.store(value, order);
+        #[cfg(loom)]
+        self.last.store(value, Ordering::Relaxed);
+    }
+}
+
 /// `std::cell::UnsafeCell` with loom's closure interface, which lets loom see when an access begins and ends.
 #[cfg(not(loom))]
 pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
