@@ -6,9 +6,8 @@
 # Installs valgrind if it is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-# The goals are 45 and 3; docs/performance.md says what keeps the path from them.
-limit_on=57
-limit_off=4
+limit_on=45
+limit_off=3
 calls=10000
 
 command -v valgrind > /dev/null || ci/apt.sh valgrind

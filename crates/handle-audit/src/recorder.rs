@@ -4,14 +4,16 @@
 //! the ring's end, the stripe's cells, five words into the slot, one store to publish. Everything else is out of
 //! line.
 
+use spsc_ring::Direct;
+
 use crate::entry::{Frame, HandleAuditEntry, HandleKind};
 use crate::label::Label;
 use crate::lane::Lane;
 use crate::operation::Operation;
 use crate::record::{self, Kind, Record, Unstamped};
 use crate::shared::{FocusLink, Seat, Shared};
-use crate::shim::{Arc, Ordering};
-use crate::stamp::CELLS;
+use crate::shim::{Arc, Ordering, is_set};
+use crate::stamp::CellNumber;
 
 #[cfg(all(any(test, fuzzing), not(loom)))]
 pub(crate) mod steps;
@@ -38,9 +40,10 @@ const NO_KIND: Kind = 0;
 /// ```
 #[derive(Debug)]
 pub struct Recorder {
-    shared: Arc<Shared>,
+    shared: Direct<Shared>,
     producer: Lane,
     ring: usize,
+    cell: CellNumber,
     /// Slots that only creates may use.
     reserve: u64,
     /// What the producer could not say yet about records it rejected.
@@ -64,8 +67,17 @@ impl Recorder {
     /// A recorder for a place that the caller has claimed.
     pub(crate) fn new(shared: Arc<Shared>, ring: usize) -> Self {
         let focus = Shared::newest_focus(&shared.first_focus);
-        let mut recorder =
-            Self { shared, producer: Lane::detached(), ring, reserve: 0, gap: None, attached: false, focus };
+        let shared = Direct::new(shared);
+        let mut recorder = Self {
+            shared,
+            producer: Lane::detached(),
+            ring,
+            cell: CellNumber::of(ring),
+            reserve: 0,
+            gap: None,
+            attached: false,
+            focus,
+        };
         recorder.attach();
         recorder
     }
@@ -80,7 +92,7 @@ impl Recorder {
     #[must_use]
     #[inline(always)]
     pub fn is_enabled(&self) -> bool {
-        self.shared.on.load(Ordering::Relaxed)
+        is_set(&self.shared.on)
     }
 
     /// Whether `handle` is in focus: call sites then record its create with a stack.
@@ -185,14 +197,13 @@ impl Recorder {
         entry: &HandleAuditEntry,
     ) {
         let shared = &*self.shared;
-        if !shared.on.load(Ordering::Relaxed) {
+        if !is_set(&shared.on) {
             return;
         }
         let call = Unstamped::new(operation, kind(), handle, entry);
         let source = entry.source.known_mark();
         if source != 0 {
-            let cell = &self.ring;
-            let make = || Record::new(&call, source, || shared.stamps.next(handle, *cell));
+            let make = || Record::new(&call, source, || shared.stamps.next(handle, self.cell));
             let fits = match operation {
                 Operation::Create => self.producer.push_create_with(make),
                 _ => self.producer.push_with(make),
@@ -256,7 +267,7 @@ impl Recorder {
         if self.shared.counts_shared() {
             self.shared.stamps.next_shared(handle)
         } else {
-            self.shared.stamps.next(handle, self.ring % CELLS)
+            self.shared.stamps.next(handle, self.cell)
         }
     }
 

@@ -61,7 +61,9 @@ pub(crate) struct FocusLink {
     pub(crate) next: OnceCell<Arc<FocusLink>>,
 }
 
+/// What the path of a record needs comes first, so that its address is that of the whole.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Shared {
     /// Whether records are taken. Written by enable, disable and shutdown (Release), read by recorders (Relaxed on
     /// the hot path: a late sight only moves the moment of switching).

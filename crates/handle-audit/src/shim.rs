@@ -22,6 +22,21 @@ pub(crate) use std::{
     thread,
 };
 
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) use spsc_ring::{is_set, largest};
+
+/// Whether a flag is set.
+#[cfg(any(loom, shuttle))]
+pub(crate) fn is_set(flag: &AtomicBool) -> bool {
+    flag.load(Ordering::Relaxed)
+}
+
+/// The largest of the numbers in a stripe's cells.
+#[cfg(any(loom, shuttle))]
+pub(crate) fn largest(cells: &[AtomicU64]) -> u64 {
+    cells.iter().fold(0, |largest, cell| largest.max(cell.load(Ordering::Relaxed)))
+}
+
 /// Rests that long, or until somebody unparks the thread.
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) fn nap(time: std::time::Duration) {

@@ -30,11 +30,13 @@
 //!
 //! With `--cfg loom` the same code runs on loom's atomics and cells, with `--cfg shuttle` on shuttle's.
 
+mod hot;
 mod line;
 mod planted;
 mod ring;
 mod shim;
 
+pub use hot::{CELLS, Direct, is_set, largest};
 pub use line::{
     CONTROL_WORDS, Damaged, FIRST_NOTE_WORD, HEAD_WORD, LINE_WORDS, Line, LineConsumer, LineProducer,
     NOTE_WORDS, PAYLOAD_WORDS, Payload, Seal, SharedWords, TAIL_WORD, line_ring,

@@ -4,7 +4,6 @@ use super::{NO_KIND, Recorder};
 use crate::entry::{Frame, HandleAuditEntry, HandleKind};
 use crate::operation::Operation;
 use crate::record::{self, Record};
-use crate::stamp::CELLS;
 
 /// What is to be recorded.
 #[derive(Clone, Debug)]
@@ -57,7 +56,7 @@ impl Recorder {
     pub(crate) fn go_on(&mut self, step: Step) -> Step {
         match step {
             Step::Chosen(call, stamp) => {
-                self.shared.stamps.show(call.handle, self.ring % CELLS, stamp);
+                self.shared.stamps.show(call.handle, self.cell, stamp);
                 Step::Shown(call, stamp)
             }
             Step::Shown(call, stamp) => {
