@@ -18,6 +18,9 @@ pub(crate) use crate::store::MAX_THREADS;
 /// Records whose trails are fetched together: more than a processor has loads under way.
 const BATCH: usize = 64;
 
+/// Trails so few that the cache holds what is written of them: touching it ahead costs more than it gains.
+const CACHED: u32 = 1 << 13;
+
 /// Unknown handles that keep their first record.
 pub(crate) const MAX_LEADS: usize = 256;
 
@@ -84,7 +87,9 @@ impl Fold {
         for (head, taken) in known.iter_mut().zip(batch) {
             *head = self.trails.find(store, taken.record.handle()).map(|id| store.head(id));
         }
-        touch(store, &known, batch);
+        if store.len() > CACHED {
+            touch(store, &known, batch);
+        }
         let mut folded = 0;
         for (head, taken) in known.iter().zip(batch) {
             // A trail may have been created earlier in the batch.
@@ -164,9 +169,8 @@ impl Fold {
     /// A record whose trail finds no memory afterwards stays: it is true that the thread made it, and what a thread did
     /// last is asked most when things go wrong. The accounts have it among the refused.
     pub(crate) fn fold_threads(&mut self, records: &[Taken], allow: impl Fn(&Taken) -> bool) {
-        let same = |one: &Taken, next: &Taken| one.ring == next.ring && one.record.tid() == next.record.tid();
         let mut not_kept = 0;
-        for run in records.chunk_by(same).filter(|run| run[0].record.tid() != 0) {
+        for run in records.chunk_by(Taken::is_continued_by).filter(|run| run[0].record.tid() != 0) {
             for run in run.split(|taken| !allow(taken)).filter(|run| !run.is_empty()) {
                 not_kept += self.threads.append(&self.map.threads, run);
             }

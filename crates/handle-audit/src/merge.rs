@@ -75,6 +75,15 @@ impl Stacks {
 }
 
 impl Taken {
+    /// Whether the next record of the same ring is of the same thread and comes later in its history.
+    #[inline(always)]
+    pub(crate) fn is_continued_by(&self, next: &Self) -> bool {
+        let (before, after) = (self.record.cycle(), next.record.cycle());
+        let is_later =
+            before < after || before == after && next.position.wrapping_sub(self.position) as i64 > 0;
+        self.ring == next.ring && self.record.tid() == next.record.tid() && is_later
+    }
+
     /// Its stripe, and its place in that stripe's order.
     #[cfg(all(test, loom))]
     pub(crate) fn key(&self) -> (usize, u64, u8) {
@@ -144,7 +153,7 @@ impl Merge {
     /// that finds runs: the records of one ring are in order already, so there is at most one run a ring to be merged,
     /// and none where one ring alone uses a stripe.
     pub(crate) fn release(&mut self, taken: &mut Vec<Taken>, limits: &Limits, order: &mut Vec<Taken>) {
-        let one_ring = taken.windows(2).all(|pair| pair[0].ring == pair[1].ring);
+        let one_ring = taken.first().is_none_or(|first| taken.iter().all(|next| next.ring == first.ring));
         if one_ring && !limits.any {
             if order.is_empty() {
                 return std::mem::swap(order, taken);

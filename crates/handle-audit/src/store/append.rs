@@ -6,8 +6,8 @@ use super::block::{Size, is_outgrown, place};
 use super::packed::{self, Packed};
 use super::slab::{Cell, Line, Word, get, high, low, pair, set, set_high, set_low};
 use super::{
-    FIRST_OTHER, Head, LISTS, OTHERS, SIGNALS, TrailStore, TrailWriter, WAITS, WAKES, head, lock, more,
-    set_top,
+    FIRST_OTHER, Head, LISTS, OTHERS, SIGNALS, TOTAL, TrailStore, TrailWriter, WAITS, WAKES, head, lock,
+    more, set_top,
 };
 use crate::merge::Taken;
 use crate::operation::Operation;
@@ -21,6 +21,9 @@ const LIST: [u8; 16] = {
     lists[Operation::Wake as usize] = WAKES as u8;
     lists
 };
+
+/// What an open wait adds to the word that counts them.
+const ONE_OPEN: u64 = TOTAL + 1;
 
 /// A table, because what comes next cannot be guessed: a branch would be taken wrong half of the time.
 #[inline(always)]
@@ -108,6 +111,7 @@ impl TrailWriter {
     }
 
     /// A thread waits on a handle once at a time, so a second wait of the same thread replaces the first.
+    #[inline(always)]
     fn open_wait(&mut self, store: &TrailStore, head: &Line, seq: u64, taken: &Taken) {
         self.forget_wait(store, head, taken.record.tid());
         let open = store.open(head);
@@ -117,11 +121,13 @@ impl TrailWriter {
         if open == store.open_slots(head) {
             self.widen(store, head, open);
         }
-        set_top(&head.0[head::OPEN], open + 1);
-        Packed::of(taken).write(seq, &store.waits(head)[open].0);
+        let word = &head.0[head::OPEN];
+        set(word, get(word) + ONE_OPEN);
+        Packed::of(taken).write(seq, &store.cells.at(store.open_block(head) + open as u32).0);
     }
 
     /// Makes room for one more open wait than there ever were.
+    #[cold]
     fn widen(&mut self, store: &TrailStore, head: &Line, slots: usize) {
         if slots == 0 || Size::of_waits(slots) != Size::of_waits(slots + 1) {
             let size = Size::of_waits(slots + 1);
@@ -132,6 +138,7 @@ impl TrailWriter {
     }
 
     /// A wait that is not among those kept can only be one that was counted.
+    #[inline(always)]
     fn close_wait(&mut self, store: &TrailStore, head: &Line, tid: u32) {
         if !self.forget_wait(store, head, tid) && store.more_of(head) != 0 {
             self.count_open(store, head, |not_kept| not_kept.saturating_sub(1));
@@ -146,12 +153,16 @@ impl TrailWriter {
         }
         let waits = store.waits(head);
         let Some(index) = waits.iter().position(|wait| packed::tid(&wait.0) == tid) else { return false };
-        waits[index..].windows(2).for_each(|pair| packed::copy(&pair[1].0, &pair[0].0));
-        set_top(&head.0[head::OPEN], waits.len() - 1);
+        if index + 1 < waits.len() {
+            move_up(&waits[index..]);
+        }
+        let word = &head.0[head::OPEN];
+        set(word, get(word) - ONE_OPEN);
         true
     }
 
     /// Changes the number of open waits that are not kept.
+    #[cold]
     fn count_open(&mut self, store: &TrailStore, head: &Line, change: impl FnOnce(u64) -> u64) {
         let word = &store.more.at(self.more(store, head))[more::LENGTHS];
         set(word, get(word) & 0xFFFF | change(get(word) >> 16) << 16);
@@ -205,6 +216,12 @@ impl TrailWriter {
         set_high(&head.0[head::OPEN_AND_MORE], id);
         id
     }
+}
+
+/// Moves all cells but the first one place up.
+#[inline(never)]
+fn move_up(cells: &[Cell]) {
+    cells.windows(2).for_each(|pair| packed::copy(&pair[1].0, &pair[0].0));
 }
 
 /// Notes the block of a list.

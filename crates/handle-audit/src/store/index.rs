@@ -15,10 +15,13 @@ use super::TrailId;
 
 const CELLS: usize = 1024;
 
-/// Handles 0x00xxxxxx and 0xF8xxxxxx: those that kernels of this family give out.
-const RANGES: [u32; 2] = [0x00, 0xF8];
+/// Handles that kernels of this family give out begin with 0xF8 or with 0x00. With this subtracted they begin with 0x00
+/// or with 0x08: one bit tells them apart, and one test tells both from all others.
+const BASE: u32 = 0xF800_0000;
+const SECOND: u32 = 1 << 27;
 
-const PAGES: usize = (1 << 24) / (4 * CELLS);
+const PAGES_IN_RANGE: usize = (1 << 24) / (4 * CELLS);
+const PAGES: usize = 2 * PAGES_IN_RANGE;
 
 /// The trails of 1024 neighbouring handles, 0 for none. Written by the fold (Release), read by readers (Acquire).
 type Page = [AtomicU32; CELLS];
@@ -26,26 +29,26 @@ type Page = [AtomicU32; CELLS];
 /// What readers and the fold look handles up in.
 #[derive(Debug)]
 pub(super) struct Index {
-    pages: Box<[OnceBox<Page>]>,
+    pages: Box<[OnceBox<Page>; PAGES]>,
     rest: DashMap<u32, TrailId, FxBuildHasher>,
 }
 
 impl Default for Index {
     fn default() -> Self {
-        Self { pages: (0..RANGES.len() * PAGES).map(|_| OnceBox::new()).collect(), rest: DashMap::default() }
+        let pages: Box<[_]> = (0..PAGES).map(|_| OnceBox::new()).collect();
+        let pages = pages.try_into().expect("there are as many as there are to be");
+        Self { pages, rest: DashMap::default() }
     }
 }
 
 /// The page of a handle, and its cell there, if it is one that indexes directly.
 #[inline(always)]
 fn place(handle: u32) -> Option<(usize, usize)> {
-    let range = match handle >> 24 {
-        0x00 => 0,
-        0xF8 => PAGES,
-        _ => return None,
-    };
-    let cell = (handle >> 2) as usize;
-    handle.is_multiple_of(4).then_some((range + cell / CELLS % PAGES, cell % CELLS))
+    let offset = handle.wrapping_sub(BASE);
+    let cell = offset as usize / 4;
+    let page = cell / CELLS % PAGES_IN_RANGE + (offset / SECOND) as usize % 2 * PAGES_IN_RANGE;
+    let steps_of_four_in_range = 4 * (CELLS * PAGES_IN_RANGE) as u32 - 4;
+    (offset & !(steps_of_four_in_range | SECOND) == 0).then_some((page, cell % CELLS))
 }
 
 /// The trail that a cell of a page names.

@@ -107,13 +107,6 @@ fn comes_before_at_once(one: &Record, other: &Record) -> bool {
     distance < 0 || distance == 0 && ring(one) < ring(other)
 }
 
-/// Whether the second of two records of one ring comes later.
-#[inline(always)]
-fn is_later(one: &Taken, next: &Taken) -> bool {
-    let (before, after) = (one.record.cycle(), next.record.cycle());
-    before < after || before == after && next.position.wrapping_sub(one.position) as i64 > 0
-}
-
 /// Puts a record where it belongs; says `false` if it is older than all that are kept.
 #[cold]
 fn insert(block: &Block, kept: u64, record: &Record) -> bool {
@@ -130,8 +123,8 @@ fn insert(block: &Block, kept: u64, record: &Record) -> bool {
 }
 
 impl ThreadWriter {
-    /// Adds records of one thread and one ring, of which there is at least one, and returns how many could not be
-    /// kept: there are too many threads, or too little memory.
+    /// Adds records of one thread and one ring, each later than the one before, of which there is at least one, and
+    /// returns how many could not be kept: there are too many threads, or too little memory.
     pub(crate) fn append(&mut self, store: &ThreadStore, records: &[Taken]) -> u64 {
         let tid = records[0].record.tid();
         let Some(id) = self.index.find(tid).or_else(|| self.add(store, tid)) else {
@@ -141,7 +134,7 @@ impl ThreadWriter {
         lock::change(&block[VERSION], || {
             let mut kept = get(&block[KEPT]);
             let newest = kept == 0 || !comes_before(&pack_taken(&records[0]), block, kept - 1);
-            if newest && records.is_sorted_by(is_later) {
+            if newest {
                 // Those that others of them would push out again are counted only.
                 let first = records.len().saturating_sub(AUDIT_RING_CAPACITY);
                 kept += first as u64;
