@@ -1,9 +1,8 @@
 //! The bounds of what is kept, at their edges.
 
 use super::agree::agree;
-use super::world::{Action, Outcome, play};
+use super::world::{Action, Outcome, pipeline, play};
 use crate::config::AuditConfig;
-use crate::pipeline::Pipeline;
 use crate::recorder::steps::Call;
 use crate::{HandleAuditEntry, HandleKind, MAX_OPEN_WAITS, Operation, label};
 
@@ -81,10 +80,7 @@ fn the_last_eighth_of_a_ring_is_kept_for_creates() {
 
 #[test]
 fn a_gap_is_sent_once_it_fits_beside_one_more_record() {
-    let config = AuditConfig::default().rings(1).ring_capacity(8);
-    let pipeline = Pipeline::new(config.rings, config.focus.clone());
-    pipeline.make_rings(&config);
-    pipeline.switch(true);
+    let pipeline = pipeline(&AuditConfig::default().rings(1).ring_capacity(8));
     let mut recorder = pipeline.claim(0).unwrap();
     let mut signal = || {
         recorder.record_signal(4, HandleAuditEntry::new(7, 1, 0, label!("test"), 0));

@@ -2,10 +2,9 @@
 
 use super::agree::agree;
 use super::checks;
-use super::world::{Action, Outcome, Said, play};
+use super::world::{Action, Outcome, Said, pipeline, play};
 use crate::config::AuditConfig;
 use crate::drain::Control;
-use crate::pipeline::Pipeline;
 use crate::recorder::steps::{Call, Step};
 use crate::{Gap, HandleAuditEntry, HandleKind, Operation, OperationCounts, label};
 
@@ -91,10 +90,7 @@ fn the_accounts_of_a_flush_know_gaps_that_wait_in_a_ring_and_the_one_still_open(
 
 #[test]
 fn what_is_published_after_the_end_is_late() {
-    let config = AuditConfig::default().rings(2).ring_capacity(8);
-    let pipeline = Pipeline::new(config.rings, config.focus.clone());
-    pipeline.make_rings(&config);
-    pipeline.switch(true);
+    let pipeline = pipeline(&AuditConfig::default().rings(2).ring_capacity(8));
     let mut recorders = [0, 1].map(|ring| pipeline.claim(ring).unwrap());
     recorders[1].call(&signal(4, 1));
     // A record sees the audit on, and comes to its end after that of the audit.

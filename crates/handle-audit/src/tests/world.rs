@@ -147,11 +147,17 @@ pub(crate) struct Outcome {
     pub(crate) snapshot: Snapshot,
 }
 
-/// Plays a script to its end and takes a snapshot.
-pub(crate) fn play(config: &AuditConfig, script: Vec<Action>) -> Outcome {
+/// Rings and drain without a thread, switched on.
+pub(crate) fn pipeline(config: &AuditConfig) -> Arc<Pipeline> {
     let pipeline = Arc::new(Pipeline::new(config.rings, config.focus.clone()));
     pipeline.make_rings(config);
     pipeline.switch(true);
+    pipeline
+}
+
+/// Plays a script to its end and takes a snapshot.
+pub(crate) fn play(config: &AuditConfig, script: Vec<Action>) -> Outcome {
+    let pipeline = pipeline(config);
     let lane = |ring| Lane { recorder: pipeline.claim(ring).ok(), under_way: None };
     let players = Arc::new(Mutex::new(Players {
         lanes: (0..config.rings).map(lane).collect(),
