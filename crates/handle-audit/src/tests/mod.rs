@@ -15,6 +15,8 @@ mod differential;
 mod flush;
 #[cfg(not(loom))]
 pub(crate) mod fold_order;
+#[cfg(all(test, not(loom)))]
+mod lives;
 #[cfg(loom)]
 mod loom_lock;
 #[cfg(loom)]

@@ -32,6 +32,24 @@ fn fold_on(fold: &mut Fold, first: u64, calls: &[Call]) {
     }
 }
 
+/// Plays calls, and goes on with `more` from where they led to: at once, and with a second snapshot halfway.
+pub(crate) fn goes_on_as_the_first(config: &AuditConfig, calls: Vec<Call>, more: &[Call]) {
+    let script = calls.into_iter().map(|call| Action::Whole(0, call)).collect();
+    let snapshot = play(config, script).snapshot;
+    let mut once = Fold::resume(&snapshot);
+    let thawed = freeze(&once, &snapshot);
+    assert_eq!(thawed, snapshot);
+
+    let (first, second) = more.split_at(more.len() / 2);
+    let mut twice = Fold::resume(&thawed);
+    fold_on(&mut twice, 1 << 20, first);
+    let mut twice = Fold::resume(&freeze(&twice, &snapshot));
+    fold_on(&mut twice, 1 << 21, second);
+    fold_on(&mut once, 1 << 20, first);
+    fold_on(&mut once, 1 << 21, second);
+    assert_eq!(freeze(&twice, &snapshot), freeze(&once, &snapshot));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -40,20 +58,6 @@ proptest! {
         let config = AuditConfig::default().rings(1).ring_capacity(1 << 14);
         let mut handles: Vec<u32> = calls.iter().map(|call| call.handle).collect();
         handles.truncate(3);
-        let config = config.focus(handles.into_iter().collect());
-        let script = calls.into_iter().map(|call| Action::Whole(0, call)).collect();
-        let snapshot = play(&config, script).snapshot;
-        let mut once = Fold::resume(&snapshot);
-        let thawed = freeze(&once, &snapshot);
-        prop_assert_eq!(&thawed, &snapshot);
-
-        let (first, second) = more.split_at(more.len() / 2);
-        let mut twice = Fold::resume(&thawed);
-        fold_on(&mut twice, 1 << 20, first);
-        let mut twice = Fold::resume(&freeze(&twice, &snapshot));
-        fold_on(&mut twice, 1 << 21, second);
-        fold_on(&mut once, 1 << 20, first);
-        fold_on(&mut once, 1 << 21, second);
-        prop_assert_eq!(freeze(&twice, &snapshot), freeze(&once, &snapshot));
+        goes_on_as_the_first(&config.focus(handles.into_iter().collect()), calls, &more);
     }
 }
