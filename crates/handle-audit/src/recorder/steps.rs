@@ -44,7 +44,7 @@ impl Recorder {
             None if call.operation == Operation::Create => 1,
             None => 1 + self.reserve,
         };
-        if !self.is_enabled() || self.producer.room() < needed {
+        if !self.is_enabled() || self.shared.counts_shared() || self.producer.room() < needed {
             self.call(&call);
             return Step::Done;
         }

@@ -80,7 +80,8 @@ fn the_last_eighth_of_a_ring_is_kept_for_creates() {
 
 #[test]
 fn a_gap_is_sent_once_it_fits_beside_one_more_record() {
-    let pipeline = pipeline(&AuditConfig::default().rings(1).ring_capacity(8));
+    let config = AuditConfig::default().rings(1).ring_capacity(8);
+    let pipeline = pipeline(&config, |pipeline| pipeline.make_rings(&config));
     let mut recorder = pipeline.claim(0).unwrap();
     let mut signal = || {
         recorder.record_signal(4, HandleAuditEntry::new(7, 1, 0, label!("test"), 0));

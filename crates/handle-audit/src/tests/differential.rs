@@ -58,7 +58,7 @@ pub(crate) fn call() -> impl Strategy<Value = Call> {
     })
 }
 
-fn action() -> impl Strategy<Value = Action> {
+pub(crate) fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         16 => (0..12_usize, call()).prop_map(|(lane, call)| Action::Step(lane, call)),
         6 => (0..12_usize, call()).prop_map(|(lane, call)| Action::Whole(lane, call)),
@@ -71,7 +71,7 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-fn config() -> impl Strategy<Value = AuditConfig> {
+pub(crate) fn config() -> impl Strategy<Value = AuditConfig> {
     let rings = prop_oneof![8 => 1..=8_usize, 1 => 9..=12_usize];
     let capacity = prop::sample::select(vec![8, 16, 64]);
     let position = prop_oneof![Just(0), (0..100_u64).prop_map(|before| u64::MAX - before)];

@@ -90,7 +90,8 @@ fn the_accounts_of_a_flush_know_gaps_that_wait_in_a_ring_and_the_one_still_open(
 
 #[test]
 fn what_is_published_after_the_end_is_late() {
-    let pipeline = pipeline(&AuditConfig::default().rings(2).ring_capacity(8));
+    let config = AuditConfig::default().rings(2).ring_capacity(8);
+    let pipeline = pipeline(&config, |pipeline| pipeline.make_rings(&config));
     let mut recorders = [0, 1].map(|ring| pipeline.claim(ring).unwrap());
     recorders[1].call(&signal(4, 1));
     // A record sees the audit on, and comes to its end after that of the audit.

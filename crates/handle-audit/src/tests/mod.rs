@@ -5,6 +5,8 @@
 mod agree;
 #[cfg(all(test, not(loom)))]
 mod bounds;
+#[cfg(all(test, not(loom)))]
+mod captured;
 #[cfg(not(loom))]
 mod causality;
 #[cfg(not(loom))]

@@ -147,17 +147,26 @@ pub(crate) struct Outcome {
     pub(crate) snapshot: Snapshot,
 }
 
-/// Rings and drain without a thread, switched on.
-pub(crate) fn pipeline(config: &AuditConfig) -> Arc<Pipeline> {
+/// A pipeline without a thread, with these rings, switched on.
+pub(crate) fn pipeline(config: &AuditConfig, make_rings: impl FnOnce(&Pipeline)) -> Arc<Pipeline> {
     let pipeline = Arc::new(Pipeline::new(config.rings, config.focus.clone()));
-    pipeline.make_rings(config);
+    make_rings(&pipeline);
     pipeline.switch(true);
     pipeline
 }
 
 /// Plays a script to its end and takes a snapshot.
 pub(crate) fn play(config: &AuditConfig, script: Vec<Action>) -> Outcome {
-    let pipeline = pipeline(config);
+    play_in(config, script, |pipeline| pipeline.make_rings(config))
+}
+
+/// The same with rings that live elsewhere.
+pub(crate) fn play_in(
+    config: &AuditConfig,
+    script: Vec<Action>,
+    make_rings: impl FnOnce(&Pipeline),
+) -> Outcome {
+    let pipeline = pipeline(config, make_rings);
     let lane = |ring| Lane { recorder: pipeline.claim(ring).ok(), under_way: None };
     let players = Arc::new(Mutex::new(Players {
         lanes: (0..config.rings).map(lane).collect(),
