@@ -7,7 +7,6 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use spsc_ring::{CONTROL_WORDS, HEAD_WORD, LINE_WORDS, Seal, SharedWords};
 
-use super::agree::agree;
 use super::checks;
 use super::differential::{action, config};
 use super::world::{Action, Outcome, play_in};
@@ -59,12 +58,8 @@ fn capture(config: &AuditConfig) -> Capture {
 
 fn play_captured(config: &AuditConfig, script: Vec<Action>) -> Outcome {
     let outcome = play_in(config, script, |pipeline| pipeline.make_captured_rings(config, capture(config)));
-    checks::every_record_is_folded_once_as_it_was_made(&outcome);
-    checks::the_fold_extends_happened_before(&outcome);
     checks::the_fold_follows_time(&outcome);
-    checks::recorded_and_rejected_make_attempted(&outcome);
-    checks::a_flush_folds_all_that_ended_before_it(&outcome);
-    agree(&outcome.snapshot, &outcome.model(), config.first_position);
+    checks::all_holds(&outcome, config.first_position);
     outcome
 }
 

@@ -2,10 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::agree::agree;
 use super::causality::Clock;
 use super::model::Told;
 use super::world::{Attempt, Outcome, Said};
 use crate::{Losses, MAX_STACK_FRAMES, Operation, OperationCounts, RingAccount};
+
+/// All that must hold on every memory. `origin` is the position at which the rings began.
+pub(crate) fn all_holds(outcome: &Outcome, origin: u64) {
+    every_record_is_folded_once_as_it_was_made(outcome);
+    the_fold_extends_happened_before(outcome);
+    recorded_and_rejected_make_attempted(outcome);
+    a_flush_folds_all_that_ended_before_it(outcome);
+    agree(&outcome.snapshot, &outcome.model(), origin);
+}
 
 fn told(outcome: &Outcome) -> impl Iterator<Item = &Told> {
     outcome.said.iter().filter_map(|said| match said {
@@ -18,7 +28,7 @@ fn attempt<'a>(outcome: &'a Outcome, told: &Told) -> &'a Attempt {
     &outcome.attempts[told.entry.lr as usize]
 }
 
-pub(crate) fn every_record_is_folded_once_as_it_was_made(outcome: &Outcome) {
+fn every_record_is_folded_once_as_it_was_made(outcome: &Outcome) {
     let (mut ids, mut positions) = (BTreeSet::new(), BTreeSet::new());
     let mut stacks_dropped = 0;
     for told in told(outcome) {
@@ -43,7 +53,7 @@ pub(crate) fn every_record_is_folded_once_as_it_was_made(outcome: &Outcome) {
 }
 
 /// Nothing folds before what happened before it on the same handle.
-pub(crate) fn the_fold_extends_happened_before(outcome: &Outcome) {
+fn the_fold_extends_happened_before(outcome: &Outcome) {
     // Per handle, the most that any record folded so far had heard of each lane when it began.
     let mut heard: BTreeMap<u32, Clock> = BTreeMap::new();
     for told in told(outcome) {
@@ -79,7 +89,7 @@ pub(crate) fn the_fold_follows_time(outcome: &Outcome) {
 }
 
 /// What ended before a flush began, and was not refused, is folded by the time it returns.
-pub(crate) fn a_flush_folds_all_that_ended_before_it(outcome: &Outcome) {
+fn a_flush_folds_all_that_ended_before_it(outcome: &Outcome) {
     for flush in &outcome.flushes {
         for said in &outcome.said[flush.said..] {
             if let Said::Record(told) = said {
@@ -95,7 +105,7 @@ pub(crate) fn a_flush_folds_all_that_ended_before_it(outcome: &Outcome) {
 }
 
 /// At the end, and at the end of every flush.
-pub(crate) fn recorded_and_rejected_make_attempted(outcome: &Outcome) {
+fn recorded_and_rejected_make_attempted(outcome: &Outcome) {
     let folded: BTreeSet<u32> = told(outcome).map(|told| told.entry.lr).collect();
     let at_the_end = (u64::MAX, &outcome.snapshot.losses);
     let flushes = outcome.flushes.iter().map(|flush| (flush.ended, &flush.losses));

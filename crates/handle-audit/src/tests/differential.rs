@@ -90,12 +90,8 @@ proptest! {
     #[test]
     fn what_is_folded_is_what_the_model_says(config in config(), script in vec(action(), 0..400)) {
         let outcome = play(&config, script);
-        checks::every_record_is_folded_once_as_it_was_made(&outcome);
-        checks::the_fold_extends_happened_before(&outcome);
         checks::the_fold_follows_time(&outcome);
-        checks::recorded_and_rejected_make_attempted(&outcome);
-        checks::a_flush_folds_all_that_ended_before_it(&outcome);
-        agree(&outcome.snapshot, &outcome.model(), config.first_position);
+        checks::all_holds(&outcome, config.first_position);
     }
 }
 
@@ -113,11 +109,7 @@ proptest! {
         ], 0..400),
     ) {
         let outcome = play(&config, script);
-        checks::every_record_is_folded_once_as_it_was_made(&outcome);
-        checks::the_fold_extends_happened_before(&outcome);
-        checks::recorded_and_rejected_make_attempted(&outcome);
-        checks::a_flush_folds_all_that_ended_before_it(&outcome);
-        agree(&outcome.snapshot, &outcome.model(), config.first_position);
+        checks::all_holds(&outcome, config.first_position);
     }
 }
 

@@ -1,6 +1,5 @@
 //! What producers do while a flush takes its steps.
 
-use super::agree::agree;
 use super::checks;
 use super::world::{Action, Outcome, Said, pipeline, play};
 use crate::config::AuditConfig;
@@ -16,10 +15,7 @@ fn signal(handle: u32, cycle: u64) -> Call {
 /// Plays a script on rings of eight slots, of which one is for creates only.
 fn play_on(rings: usize, script: Vec<Action>) -> Outcome {
     let outcome = play(&AuditConfig::default().rings(rings).ring_capacity(8), script);
-    checks::every_record_is_folded_once_as_it_was_made(&outcome);
-    checks::recorded_and_rejected_make_attempted(&outcome);
-    checks::a_flush_folds_all_that_ended_before_it(&outcome);
-    agree(&outcome.snapshot, &outcome.model(), 0);
+    checks::all_holds(&outcome, 0);
     outcome
 }
 

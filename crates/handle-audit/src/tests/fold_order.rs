@@ -6,7 +6,6 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 
-use super::agree::agree;
 use super::checks;
 use super::world::{Action, neighbour, play};
 use crate::config::AuditConfig;
@@ -101,14 +100,10 @@ pub(crate) fn fold_order(data: &[u8]) {
         .ring_capacity(8 << (size / 8 % 4))
         .first_position(0_u64.wrapping_sub((size / 32).into()));
     let outcome = play(&config, script);
-    checks::the_fold_extends_happened_before(&outcome);
     if !lagged {
         checks::the_fold_follows_time(&outcome);
     }
-    checks::every_record_is_folded_once_as_it_was_made(&outcome);
-    checks::recorded_and_rejected_make_attempted(&outcome);
-    checks::a_flush_folds_all_that_ended_before_it(&outcome);
-    agree(&outcome.snapshot, &outcome.model(), config.first_position);
+    checks::all_holds(&outcome, config.first_position);
 }
 
 #[cfg(test)]
