@@ -208,6 +208,25 @@ def build(tree, target, arguments):
     return programs, errors
 
 
+def always_compiles(mutant):
+    """What cannot be what an error is about: one truth value in place of another."""
+    return mutant["genre"] in ("UnaryOperator", "MatchArmGuard") or mutant["replacement"] in ("&&", "||", "==", "!=")
+
+
+def arms_left_out(path, span):
+    """The mutants that leave out an arm of the match that an error is about."""
+    node = PARSER.parse(path.read_bytes()).root_node.descendant_for_byte_range(span["byte_start"], span["byte_end"])
+    while node.type != "match_expression":
+        node = node.parent
+    patterns = (arm.child_by_field_name("pattern") for arm in node.child_by_field_name("body").named_children)
+    return {
+        int(number)
+        for pattern in patterns
+        if pattern
+        for number in re.findall(r"!crate::mutant_on\((\d+)\)", pattern.text.decode())
+    }
+
+
 def culprits(tree, errors, mutants):
     """The mutants that errors point at; and those of functions that must stay constant."""
     found, constant = set(), set()
@@ -221,12 +240,17 @@ def culprits(tree, errors, mutants):
             }
             continue
         for span in error["spans"]:
-            if not (tree / span["file_name"]).is_file():
+            path = tree / span["file_name"]
+            if not path.is_file():
                 continue
-            lines = (tree / span["file_name"]).read_text().splitlines()
-            for line in reversed(lines[: span["line_start"]]):
-                if numbers := re.findall(r"mutant_on\((\d+)\)", line):
-                    (constant if called else found).add(int(numbers[-1]))
+            if error["message"].startswith("non-exhaustive patterns"):
+                if span["is_primary"]:
+                    found |= arms_left_out(path, span)
+                continue
+            for line in reversed(path.read_text().splitlines()[: span["line_start"]]):
+                numbers = [int(number) for number in re.findall(r"mutant_on\((\d+)\)", line)]
+                if numbers and (called or not always_compiles(mutants[numbers[-1] - 1])):
+                    (constant if called else found).add(numbers[-1])
                     break
     return found, constant
 
