@@ -141,23 +141,8 @@ mod tests {
 
     use super::*;
     use crate::input::{Case, RunSummary};
+    use crate::tests::draft;
     use crate::verdict::Evidence;
-
-    fn draft(id: VerdictId, confidence: Confidence, handle: u32) -> Draft {
-        let finding = Finding {
-            id,
-            confidence,
-            handle,
-            generation: Some(3),
-            culprit: None,
-            threads: vec![2],
-            since: 100,
-            summary: String::new(),
-            evidence: Vec::new(),
-            next: String::new(),
-        };
-        Draft::new(finding, None, vec![2], Habit::default())
-    }
 
     fn evidence(numbers: std::ops::Range<u32>) -> Vec<Evidence> {
         numbers.map(|handle| Evidence { handle, record: None, note: String::new() }).collect()

@@ -154,3 +154,50 @@ fn circles(edges: &BTreeMap<u32, Edge>) -> Vec<Vec<Edge>> {
     }
     circles
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::draft;
+
+    #[test]
+    fn what_a_thread_says_outweighs_whom_it_needs_by_what_both_rest_on() {
+        use Confidence::{Hint, Likely, Proven, Strong};
+        use VerdictId::*;
+        const OFTEN: Link = Link::Signaller(2);
+        const ONCE: Link = Link::Signaller(1);
+        for (own, confidence, link, theirs, outweighs_it) in [
+            // What contradicts the kernel stands against everything.
+            (SignalledNotWoken, Proven, Link::Owner, Some(Proven), true),
+            (UseAfterClose, Proven, Link::Join, Some(Proven), true),
+            (SignalledNotWoken, Hint, OFTEN, None, false),
+            // What is known of the object itself stands against history, and not against an owner.
+            (PromiseBroken, Strong, OFTEN, Some(Proven), true),
+            (PromiseBroken, Strong, Link::Owner, None, false),
+            (DeadTimer, Strong, Link::Creator, None, true),
+            (ApcStarved, Strong, Link::Taker, Some(Strong), true),
+            (Ghost, Strong, OFTEN, None, true),
+            (WrongTwin, Likely, Link::SiblingSignaller, None, true),
+            (LostResume, Proven, Link::Creator, None, true),
+            (LostResume, Proven, Link::Join, None, false),
+            // A guess stands only where the other is not surely stuck.
+            (PromiseBroken, Likely, OFTEN, Some(Strong), false),
+            (PromiseBroken, Likely, OFTEN, Some(Likely), true),
+            (PromiseBroken, Likely, OFTEN, None, true),
+            // One pulse missed of many is routine while the one who pulses is stuck.
+            (LostPulse, Proven, OFTEN, Some(Strong), false),
+            (LostPulse, Proven, ONCE, Some(Strong), true),
+            (LostPulse, Proven, OFTEN, Some(Likely), true),
+            (LostPulse, Proven, OFTEN, None, true),
+            (LostPulse, Proven, Link::Owner, None, false),
+            // The rest is what one says who knows nothing better.
+            (NeverSignalled, Likely, Link::Creator, None, false),
+            (HeartbeatStopped, Strong, OFTEN, None, false),
+        ] {
+            let own = draft(own, confidence, 4).finding;
+            let theirs = theirs.map(|theirs| draft(Deadlock, theirs, 8).finding);
+            let stands = outweighs(&own, link, theirs.as_ref());
+            assert_eq!(stands, outweighs_it, "{own:?} {link:?} {theirs:?}");
+        }
+    }
+}

@@ -9,8 +9,12 @@ use handle_audit::{
     EntryList, HandleAuditEntry, HandleAuditTrail, HandleKind, Label, Operation, OperationCounts, TrailEntry,
 };
 
+use crate::habit::Habit;
 use crate::history::History;
 use crate::object::Object;
+use crate::rank::Draft;
+use crate::rules::Finding;
+use crate::verdict::{Confidence, VerdictId};
 
 /// What happened, the thread, and `aux`.
 type Record = (Operation, u32, u64);
@@ -108,4 +112,21 @@ fn timer(event: TimerEvent) -> Record {
 
 fn thread(event: ThreadEvent) -> Record {
     (Operation::Thread, 2, ThreadAux { event, count: 0 }.encode())
+}
+
+/// A draft about thread 2 and a handle.
+pub(crate) fn draft(id: VerdictId, confidence: Confidence, handle: u32) -> Draft {
+    let finding = Finding {
+        id,
+        confidence,
+        handle,
+        generation: Some(3),
+        culprit: None,
+        threads: vec![2],
+        since: 100,
+        summary: String::new(),
+        evidence: Vec::new(),
+        next: String::new(),
+    };
+    Draft::new(finding, None, vec![2], Habit::default())
 }

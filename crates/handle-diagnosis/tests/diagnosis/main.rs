@@ -4,6 +4,8 @@
 mod confidence;
 mod golden;
 mod grades;
+mod needs;
+mod pages;
 mod properties;
 mod scene;
 mod scenes;

@@ -7,20 +7,20 @@ use handle_diagnosis::{Confidence, Ended, ThreadState};
 use crate::scene::{MS, PENDING, Scene};
 
 /// The findings, as `HT01 STRONG 0x1004 NtReadFile [1]`.
-fn findings(scene: &Scene) -> Vec<String> {
+pub(crate) fn findings(scene: &Scene) -> Vec<String> {
     let count = scene.diagnose().findings(Confidence::Likely).count();
     scene.said().into_iter().take(count).collect()
 }
 
 /// One finding, which begins so and blocks these threads.
-fn only(scene: &Scene, expected: &str, blocks: &[u32]) {
+pub(crate) fn only(scene: &Scene, expected: &str, blocks: &[u32]) {
     let found = findings(scene);
     assert!(found.len() == 1 && found[0].starts_with(expected), "{expected}: {:#?}", scene.said());
     assert_eq!(scene.diagnose().verdicts[0].blocks, blocks, "{:#?}", scene.said());
 }
 
 /// Thread `tid` waits for a read that is never served.
-fn stuck_in_a_read(scene: &mut Scene, tid: u32, event: u32) {
+pub(crate) fn stuck_in_a_read(scene: &mut Scene, tid: u32, event: u32) {
     scene.event(tid, event, "open_stream");
     scene.record(Operation::Promise, event, tid, "stream", "NtReadFile", 7);
     scene.record(Operation::Stub, event, tid, "stream", "NtReadFile", PENDING).park(tid, event, "stream");
