@@ -36,13 +36,14 @@ impl Lane {
         self.lines.as_ref().map_or_else(|| self.heap.capacity(), LineProducer::capacity)
     }
 
-    /// Pushes what `make` returns if the heap ring has room beyond its reserve as last seen.
+    /// Pushes what `make` returns if the heap ring has room beyond its reserve as last seen. Once a round it says `false`
+    /// though there is room: the slow path looks again.
     #[inline(always)]
     pub(crate) fn push_with(&mut self, make: impl FnOnce() -> Record) -> bool {
         self.heap.push_with(make)
     }
 
-    /// The same for a create, which may use the reserve.
+    /// For a create, which may use the reserve: says `false` only if no room is known.
     #[inline(always)]
     pub(crate) fn push_create_with(&mut self, make: impl FnOnce() -> Record) -> bool {
         self.heap.push_reserved_with(make)

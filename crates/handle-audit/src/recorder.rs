@@ -1,7 +1,7 @@
 //! The producer end: what a guest export calls.
 //!
-//! The path of a record, once the audit is on and there is room: the switch, the label's id, the room as one field of
-//! the ring's end, the stripe's cells, five words into the slot, one store to publish. Everything else is out of
+//! The path of a record, once the audit is on and there is room: the switch, the label's id, the room as two
+//! addresses in the ring's end, the stripe's cells, five words into the slot, one store to publish. Everything else is out of
 //! line.
 
 use spsc_ring::Direct;
@@ -43,6 +43,7 @@ pub struct Recorder {
     shared: Direct<Shared>,
     producer: Lane,
     ring: usize,
+    /// Where its stamps are shown.
     cell: CellNumber,
     /// Slots that only creates may use.
     reserve: u64,
@@ -216,7 +217,8 @@ impl Recorder {
         self.record_slowly(entry.source, what, cycle, thread, aux);
     }
 
-    /// The path of a call site's first record, when no room is known, and of every record in capture mode: interns
+    /// The path of a call site's first record, when no room is known, once a round through the ring, and of every record in
+    /// capture mode: interns
     /// the label, looks at the drain's progress, sends the open gap, records or rejects. Says whether it recorded.
     ///
     /// Its arguments are those of a [`Unstamped`], in registers: the hot path then needs no stack, and ends in a jump.

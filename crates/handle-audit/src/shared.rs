@@ -61,7 +61,7 @@ pub(crate) struct FocusLink {
     pub(crate) next: OnceCell<Arc<FocusLink>>,
 }
 
-/// What the path of a record needs comes first, so that its address is that of the whole.
+/// The switch comes first, so that its address is that of the whole.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Shared {

@@ -33,7 +33,8 @@ pub(crate) enum CellNumber {
 }
 
 impl CellNumber {
-    /// The cell of the recorder of a ring. Beyond the cells, rings share them, and nobody uses them.
+    /// The cell of the recorder of a ring. With more rings than cells stamps come from a counter, and no recorder uses its
+    /// cell.
     pub(crate) fn of(ring: usize) -> Self {
         use CellNumber::{Five, Four, One, Seven, Six, Three, Two, Zero};
         [Zero, One, Two, Three, Four, Five, Six, Seven][ring % CELLS]

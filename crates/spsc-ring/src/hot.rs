@@ -1,13 +1,13 @@
 //! What a path of few instructions needs of shared memory, where the compiler spends one instruction more than the
 //! processor needs: it never joins the load of an atomic with the comparison that uses it.
 //!
-//! On x86-64 these are a few instructions of assembly; elsewhere, and for the model checkers, what the standard library
-//! has.
+//! On x86-64 these are a few instructions of assembly, elsewhere what the standard library has. Model checkers have
+//! atomics of their own, and sanitizers do not see what assembly reads: the caller's tests must do without it.
 
 use std::fmt;
 use std::ops::Deref;
 use std::ptr::NonNull;
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(all(target_arch = "x86_64", target_pointer_width = "64")))]
 use std::sync::atomic::Ordering;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
@@ -59,7 +59,7 @@ pub const CELLS: usize = 8;
 #[inline(always)]
 #[must_use]
 pub fn is_set(flag: &AtomicBool) -> bool {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
     // SAFETY: reads one byte that the reference keeps alive; aligned loads of a byte are atomic. What it jumps to is
     // the end of this function. No stack is used.
     unsafe {
@@ -72,7 +72,7 @@ pub fn is_set(flag: &AtomicBool) -> bool {
         );
         true
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(all(target_arch = "x86_64", target_pointer_width = "64")))]
     flag.load(Ordering::Relaxed)
 }
 
@@ -81,11 +81,11 @@ pub fn is_set(flag: &AtomicBool) -> bool {
 #[inline(always)]
 #[must_use]
 pub fn largest(cells: &[AtomicU64; CELLS]) -> u64 {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
     {
         let largest: f64;
         // SAFETY: reads eight words that the reference keeps alive; aligned loads of a word are atomic, also as the
-        // operand of a comparison. No stack is used, and no flag is changed.
+        // operand of a comparison. No stack is used. Bits of no ordinary number give some number, and nothing worse.
         unsafe {
             std::arch::asm!(
                 "movsd {largest}, qword ptr [{cells}]",
@@ -98,12 +98,12 @@ pub fn largest(cells: &[AtomicU64; CELLS]) -> u64 {
                 "maxsd {largest}, qword ptr [{cells} + 56]",
                 cells = in(reg) cells,
                 largest = out(xmm_reg) largest,
-                options(readonly, nostack, preserves_flags),
+                options(readonly, nostack),
             );
         }
         largest.to_bits()
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(all(target_arch = "x86_64", target_pointer_width = "64")))]
     cells.iter().map(|cell| cell.load(Ordering::Relaxed)).fold(0, u64::max)
 }
 

@@ -28,7 +28,10 @@
 //! [`line_ring`] is the same in memory that the caller lends, such as a mapped file: its lines check themselves, so
 //! that what a killed process had published can be read afterwards.
 //!
-//! With `--cfg loom` the same code runs on loom's atomics and cells, with `--cfg shuttle` on shuttle's.
+//! Beside the ring there are the few reads of a recording path that take unsafe code: [`Direct`], [`is_set`],
+//! [`largest`].
+//!
+//! With `--cfg loom` the ring's code runs on loom's atomics and cells, with `--cfg shuttle` on shuttle's.
 
 mod hot;
 mod line;

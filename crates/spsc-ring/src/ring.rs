@@ -92,6 +92,7 @@ pub fn ring<T: Copy + Send>(capacity: usize) -> (Producer<T>, Consumer<T>) {
 ///
 /// As [`ring`].
 pub fn ring_from<T: Copy + Send>(capacity: usize, position: u64) -> (Producer<T>, Consumer<T>) {
+    const { assert!(size_of::<T>() > 0, "addresses of records without a size are all the same") };
     assert!(capacity > 0, "a ring needs room for at least one record");
     let capacity = capacity.next_power_of_two();
     let ring = Arc::new(Ring::new(capacity, position));
@@ -219,9 +220,9 @@ impl<T: Copy + Send> Producer<T> {
         if self.push_with(|| record) { Ok(()) } else { Err(Full(record)) }
     }
 
-    /// If there is room beyond the reserve *as last seen*, pushes the record that `make` returns and says `true`.
-    /// Otherwise, and once before each round through the ring, `make` is not called, and a
-    /// [`refresh`](Self::refresh) is needed. The recording path: no look at the consumer's cache line.
+    /// If there is room beyond the reserve *as last seen*, pushes the record that `make` returns and says `true`. Says
+    /// `false` without calling `make` if there is none, and at the end of each round even if there is: then
+    /// [`refresh`](Self::refresh) and try again. The recording path: no look at the consumer's cache line.
     #[inline(always)]
     pub fn push_with(&mut self, make: impl FnOnce() -> T) -> bool {
         let next = self.next;
@@ -240,9 +241,12 @@ impl<T: Copy + Send> Producer<T> {
         true
     }
 
-    /// The same for a record that may use the reserve.
+    /// Pushes a record that may use the reserve; says `false` only if no room is known.
     #[inline(always)]
     pub fn push_reserved_with(&mut self, make: impl FnOnce() -> T) -> bool {
+        if self.next != self.stop {
+            return self.push_with(make);
+        }
         let tail = self.position();
         if tail == self.limit {
             return false;

@@ -56,19 +56,34 @@ fn a_full_ring_gives_the_record_back_until_a_slot_is_released() {
 
 #[test]
 fn the_reserve_is_left_to_those_who_may_use_it() {
-    let (mut producer, mut consumer) = ring_from::<u64>(4, BEGIN);
+    let (mut producer, mut consumer) = ring::<u64>(4);
     producer.set_reserve(2);
     assert!(producer.push_with(|| 0) && producer.push_with(|| 1));
     assert!(!producer.push_with(|| panic!("nothing is made that does not fit")) && producer.push(9).is_err());
     assert!(producer.push_reserved_with(|| 2) && producer.push_reserved_with(|| 3));
     assert!(!producer.push_reserved_with(|| panic!("nothing is made that does not fit")));
     consumer.look();
-    consumer.release(BEGIN.wrapping_add(4));
+    consumer.release(4);
     assert!(!producer.push_reserved_with(|| 4), "nobody looked");
     assert_eq!(producer.refresh(), 4);
     assert!(producer.push_all(&[4, 5, 6]), "into the reserve");
     assert!(!producer.push_with(|| 7) && producer.push_reserved_with(|| 7));
     assert_eq!([(); 5].map(|()| consumer.pop()), [Some(4), Some(5), Some(6), Some(7), None]);
+}
+
+#[test]
+fn at_the_end_of_a_round_the_recording_path_asks_for_a_look() {
+    let (mut producer, mut consumer) = ring_from::<u64>(4, 1);
+    assert!((1..4).all(|record| producer.push_with(|| record)));
+    assert_eq!(producer.room(), 1);
+    assert!(!producer.push_with(|| panic!("the last slot was the third")));
+    assert!(producer.push_reserved_with(|| 4), "who may use the reserve is not asked");
+    assert_eq!([(); 4].map(|()| consumer.pop()), [1, 2, 3, 4].map(Some));
+    assert!(!producer.push_with(|| panic!("nobody looked")) && producer.refresh() == 4);
+    assert!(producer.push_with(|| 5) && producer.push_reserved_with(|| 6) && producer.push_with(|| 7));
+    assert!(!producer.push_with(|| panic!("again")) && producer.refresh() == 1);
+    assert!(producer.push_with(|| 8) && !producer.push_with(|| panic!("it is full")));
+    assert_eq!([(); 5].map(|()| consumer.pop()), [Some(5), Some(6), Some(7), Some(8), None]);
 }
 
 #[test]
