@@ -3,8 +3,9 @@
 mod common;
 
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::os::unix::fs::{FileTypeExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use common::{captured, play, recorders};
 use handle_capture::{CaptureError, CaptureOptions, CaptureWriter, read, write_whole};
@@ -25,6 +26,13 @@ fn names(directory: &Path) -> Vec<String> {
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
+}
+
+/// What is no file, and nobody else's.
+fn pipe(directory: &Path) -> PathBuf {
+    let pipe = directory.join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    pipe
 }
 
 #[test]
@@ -104,10 +112,11 @@ fn what_is_attached_from_the_beginning_has_its_room() {
 
 #[test]
 fn what_is_no_capture_is_not_replaced() {
-    let directory = tempfile::tempdir().unwrap();
+    let (directory, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let path = directory.path().join("thesis.txt");
     fs::write(&path, "ten years of work").unwrap();
-    for path in [&path, directory.path(), Path::new("/dev/null")] {
+    let pipe = pipe(elsewhere.path());
+    for path in [&path, directory.path(), &pipe] {
         let error = CaptureWriter::create(&options(path)).unwrap_err();
         assert!(matches!(error, CaptureError::NotReplaced { .. }), "{error}");
     }
@@ -154,8 +163,15 @@ fn a_capture_that_cannot_have_its_space_leaves_everything_as_it_was() {
 
 #[test]
 fn what_is_no_file_is_written_to_and_stays_what_it_is() {
-    write_whole(Path::new("/dev/null"), |to| to.write_all(b"gone")).unwrap();
-    assert!(!Path::new("/dev/null").metadata().unwrap().is_file());
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = pipe(directory.path());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read(pipe).unwrap()
+    });
+    write_whole(&pipe, |to| to.write_all(b"through it")).unwrap();
+    assert!(pipe.metadata().unwrap().file_type().is_fifo());
+    assert_eq!(reader.join().unwrap(), b"through it");
 }
 
 #[test]
