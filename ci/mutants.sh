@@ -74,12 +74,10 @@ record() {
         "--lib --tests -- --skip stress" "$@"
 }
 
-# Without the tests that damage hundreds of captures, that kill writers, and that call Python; and without the two that
-# write to /dev/null, which a mutant run as root replaces by a file.
+# Without the tests that damage hundreds of captures, that kill writers, and that call Python.
 capture() {
     mutate capture handle-capture "" \
-        "--lib --test endings --test exports --test faults --test places --test recovery
-         -- --skip what_is_no_capture_is_not_replaced --skip what_is_no_file_is_written_to" "$@"
+        "--lib --test endings --test exports --test faults --test places --test recovery" "$@"
 }
 
 diagnosis() {
