@@ -338,6 +338,7 @@ mod tests {
             let counts =
                 Operation::ALL[..operations].iter().map(|op| (*op, 1 + *op as u64 * 1_000_003)).collect();
             let slots = gap_slots(5, 9, &counts);
+            assert_eq!(slots.as_slice().len(), 1 + operations.div_ceil(PER_SLOT));
             let mut gap = gap_from(3, &slots.as_slice()[0]);
             slots.as_slice()[1..].iter().for_each(|slot| add_gap_counts(&mut gap, slot));
             assert_eq!(gap, Gap { ring: 3, first_cycle: 5, last_cycle: 9, rejected: counts });

@@ -69,6 +69,17 @@ fn disabling_folds_what_was_recorded_before_it_and_takes_no_more() {
 }
 
 #[test]
+fn a_drain_thread_folds_without_being_asked() {
+    let audit = HandleAudit::new(AuditConfig::default().enabled(true)).unwrap();
+    let mut recorder = audit.claim(0).unwrap();
+    recorder.record_create(4, HandleKind::EVENT_AUTO, entry(1));
+    // This reads and folds nothing itself.
+    while audit.counts(4).is_none() {
+        thread::yield_now();
+    }
+}
+
+#[test]
 fn without_a_drain_thread_the_host_pumps() {
     let audit = HandleAudit::new(AuditConfig::default().enabled(true).manual()).unwrap();
     let mut recorder = audit.claim(0).unwrap();
