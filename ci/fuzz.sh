@@ -6,7 +6,7 @@
 # usage: [SANITIZER=none] ci/fuzz.sh [CPU-SECONDS] [TARGET ...]   all targets for a minute each unless told otherwise
 #        [SANITIZER=none] ci/fuzz.sh minimise [TARGET ...]        shrinks what was found into fuzz/corpus
 #
-# SANITIZER is what cargo-fuzz is told: address unless set. The only unsafe code beneath the targets is the ring, under
+# SANITIZER is what cargo-fuzz is told: address unless set. The only unsafe code beneath the targets is in spsc-ring, under
 # ring_ops, record_sequences and fold_order; the others run two to five times as often with none.
 set -euo pipefail
 cd "$(dirname "$0")/.."
