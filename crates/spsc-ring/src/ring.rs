@@ -64,16 +64,17 @@ impl<T> Ring<T> {
     /// The ring has slots. Whoever has seen room in it, or a published record, knows that.
     #[inline(always)]
     unsafe fn slot(&self, position: u64) -> &Slot<T> {
-        let index = position as usize & self.mask;
+        let index = self.index(position);
         debug_assert!(index < self.slots.len());
         // SAFETY: there are slots, by this function's contract. Their number is a power of two and the mask one less
         // (`new` sees to both and nothing changes either), so the masked index is below that number.
         unsafe { self.slots.get_unchecked(index) }
     }
 
-    /// Slots from that of `position` to the last one.
-    fn slots_ahead(&self, position: u64) -> usize {
-        self.slots.len() - (position as usize & self.mask)
+    /// The place of a position among the slots, 0 if there are none.
+    #[inline(always)]
+    fn index(&self, position: u64) -> usize {
+        position as usize & self.mask
     }
 }
 
@@ -194,14 +195,14 @@ impl<T: Copy + Send> Producer<T> {
 
     /// Sets where everyday records go on, and where they stop.
     fn aim(&mut self) {
-        let tail = self.position();
+        let index = self.ring.index(self.position());
         let everyday = self.room().saturating_sub(self.reserve);
-        let run = self.ring.slots_ahead(tail).min(everyday as usize);
+        let run = (self.ring.slots.len() - index).min(everyday as usize);
         let first = NonNull::from(&*self.ring.slots).cast::<Slot<T>>();
-        // SAFETY: the masked tail is below the number of slots, or 0 where there are none, and the run ends behind the
-        // last slot at most. So both addresses are within the allocation of the slots or at its end.
+        // SAFETY: the index is below the number of slots, or 0 where there are none, and the run ends behind the last
+        // slot at most. So both addresses are within the allocation of the slots or at its end.
         (self.next, self.stop) = unsafe {
-            let next = first.add(tail as usize & self.ring.mask);
+            let next = first.add(index);
             (next, next.add(run))
         };
     }
