@@ -1,7 +1,7 @@
 //! The producer end: what a guest export calls.
 //!
-//! The path of a record, once the audit is on and there is room: the switch, the label's id, the room as two
-//! addresses in the ring's end, the stripe's cells, five words into the slot, one store to publish. Everything else is out of
+//! The path of a record, once the audit is on and there is room: the switch, the label's id, the room as two addresses
+//! in the ring's end, the stripe's cells, five words into the slot, one store to publish. Everything else is out of
 //! line.
 
 use spsc_ring::Direct;
@@ -217,9 +217,9 @@ impl Recorder {
         self.record_slowly(entry.source, what, cycle, thread, aux);
     }
 
-    /// The path of a call site's first record, when no room is known, once a round through the ring, and of every record in
-    /// capture mode: interns
-    /// the label, looks at the drain's progress, sends the open gap, records or rejects. Says whether it recorded.
+    /// The path of a call site's first record, when no room is known, once a round through the ring, and of every record
+    /// in capture mode: interns the label, looks at the drain's progress, sends the open gap, records or rejects. Says
+    /// whether it recorded.
     ///
     /// Its arguments are those of a [`Unstamped`], in registers: the hot path then needs no stack, and ends in a jump.
     #[cold]
