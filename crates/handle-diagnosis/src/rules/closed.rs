@@ -2,6 +2,7 @@
 
 use handle_audit::Operation;
 
+use crate::history::Step;
 use crate::rules::ghost::{FIRST_ADDRESS, unresolved_signal, went_astray};
 use crate::rules::never::is_untouched;
 use crate::rules::{Finding, Suspect};
@@ -52,10 +53,8 @@ fn last_name_closed(suspect: &Suspect<'_, '_>) -> Option<Finding> {
         return None;
     }
     let closed = known.after_wait(|step| step.operation() == Operation::Close)?;
-    let later_signal = known.after_wait(|step| step.is_signal());
-    if known.object.total(Operation::Close) < names.len() as u64
-        || later_signal.is_some_and(|signal| signal > closed)
-    {
+    let signalled_later = known.history.steps[closed..].iter().any(Step::is_signal);
+    if known.object.total(Operation::Close) < names.len() as u64 || signalled_later {
         return None;
     }
     let closer = known.history.steps[closed].entry();

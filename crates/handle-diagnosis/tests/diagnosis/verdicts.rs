@@ -33,6 +33,11 @@ pub(crate) fn not_a_finding(scene: &Scene, code: &str) {
     assert!(wrong.is_none(), "{:#?}", scene.said());
 }
 
+/// Whether any verdict has this code, whatever its confidence.
+pub(crate) fn says(scene: &Scene, code: &str) -> bool {
+    scene.said().iter().any(|line| line.starts_with(code))
+}
+
 pub(crate) fn first_is(scene: &Scene, start: &str) {
     let said = scene.said();
     assert!(said.first().is_some_and(|first| first.starts_with(start)), "{start}: {said:#?}");
@@ -263,6 +268,25 @@ fn a_ghost_whose_rounds_are_closed_is_no_finding() {
 }
 
 // HT08
+
+#[test]
+fn a_close_under_a_waiter_is_the_end_of_it_unless_a_signal_came_later() {
+    for (before, after, closed) in
+        [(false, false, true), (true, false, true), (false, true, false), (true, true, false)]
+    {
+        let mut scene = Scene::new("closed.elf");
+        scene.event(1, 0x1004, "setup").spawn(1, 2, 0x1008).spawn(1, 3, 0x100c);
+        scene.wait(3, 0x1004, "first").park(1, 0x1004, "second");
+        if before {
+            scene.signal(2, 0x1004, 0, "tick").wake(3, 0x1004, "first", "NtSetEvent", 0);
+        }
+        scene.record(Operation::Close, 0x1004, 2, "cleanup", "NtClose", 1);
+        if after {
+            scene.signal(2, 0x1004, 0, "tick");
+        }
+        assert_eq!(says(&scene, "HT08 PROVEN"), closed, "{before} {after}: {:#?}", scene.said());
+    }
+}
 
 #[test]
 fn an_object_with_another_handle_is_still_there() {
