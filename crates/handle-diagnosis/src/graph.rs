@@ -90,7 +90,6 @@ impl Graph {
         let edges: Vec<Option<Edge>> =
             blocked.members.iter().map(|member| self.member_edge(view, blocked, member)).collect();
         match blocked.mode {
-            Mode::One => edges.into_iter().next()?,
             // It needs every member, so a certain edge of any one of them holds.
             Mode::All => {
                 let edges: Vec<Edge> = edges.into_iter().flatten().collect();

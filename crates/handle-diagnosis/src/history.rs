@@ -85,8 +85,7 @@ impl History {
         if let Some(Earlier { handle, summary }) = object.earlier {
             let records = summary.last.iter().filter(|record| record.operation != Operation::Create);
             steps.extend(records.map(|record| Step { handle, record: *record }));
-            let created = u64::from(summary.totals.get(Operation::Create) > 0);
-            if summary.totals.total() - created > steps.len() as u64 {
+            if summary.totals.total() - summary.totals.get(Operation::Create) > steps.len() as u64 {
                 complete_from = steps.len();
             }
         }

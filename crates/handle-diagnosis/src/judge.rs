@@ -220,11 +220,9 @@ impl Bench<'_, '_> {
 
     /// Every thread that a verdict explains, with that verdict.
     fn victims(&self, drafts: &[Draft]) -> Vec<Draft> {
-        let explains = |draft: &&Draft| {
-            draft.finding.id.can_be_finding() && draft.finding.confidence > Confidence::Unknown
-        };
         let mut victims = Vec::new();
-        for (index, draft) in drafts.iter().enumerate().filter(|(_, draft)| explains(draft)) {
+        for (index, draft) in drafts.iter().enumerate().filter(|(_, draft)| draft.finding.id.can_be_finding())
+        {
             for tid in draft.blocks.iter().filter(|tid| !draft.finding.threads.contains(tid)) {
                 let Some(mut finding) = system::victim(self.view, self.graph, *tid, draft) else { continue };
                 let direct = self.graph.edges.get(tid).is_some_and(|edge| edge.link.is_certain());

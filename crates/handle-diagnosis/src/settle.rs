@@ -66,7 +66,7 @@ pub(crate) fn cap(
         most = most.min(Confidence::Likely);
     }
     let by_history = matches!(finding.id, CreditStolen | HeartbeatStopped | Coalesced);
-    let gives_up = blocked.is_some_and(|blocked| !blocked.for_ever) && finding.id != VerdictId::BusyPoll;
+    let gives_up = blocked.is_some_and(|blocked| !blocked.for_ever);
     let promised = finding.id == PromiseBroken;
     let held_up = standing.certainly_needed && finding.id != VerdictId::BusyPoll;
     let beside_the_point = view.finished() && !promised && !held_up;

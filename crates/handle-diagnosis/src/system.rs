@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use handle_audit::Operation;
-
 use crate::graph::{Edge, Graph, Link};
 use crate::habit::Habit;
 use crate::judge::{Need, Parked};
+use crate::object::Object;
 use crate::rank::{Draft, NO_HANDLE};
 use crate::roots::Roots;
 use crate::rules::Finding;
@@ -126,7 +125,7 @@ pub(crate) fn gap(view: &View<'_>, drafts: &[Draft]) -> Option<Draft> {
     if answered || view.finished() || parked.is_empty() && !view.ended_in_hang() {
         return None;
     }
-    let loss = crate::settle::loss(view, 0, 0, !view.case.snapshot.coverage.late_start)?;
+    let loss = crate::settle::loss(view, 0, 0, false)?;
     let mut finding = of_the_run(VerdictId::InsufficientEvidence, parked.clone());
     finding.summary = match parked.as_slice() {
         [] => format!("{}.", words::sentence(&loss.what())),
@@ -312,13 +311,7 @@ pub(crate) fn blind_spots(view: &View<'_>, graph: &Graph) -> Vec<String> {
 /// not recorded.
 fn still_running(view: &View<'_>) -> Option<String> {
     view.case.threads?;
-    let open = view.objects.iter().filter(|object| object.total(Operation::Wait) > 0).flat_map(|object| {
-        let waits = object.open_waits();
-        waits
-            .into_iter()
-            .filter(|wait| !view.blocked.contains_key(&wait.entry.tid))
-            .map(|wait| wait.entry.tid)
-    });
+    let open = view.objects.iter().flat_map(Object::open_waits).map(|wait| wait.entry.tid);
     let mut tids: Vec<u32> = open.filter(|tid| view.activity(*tid) == Activity::Runnable).collect();
     tids.sort_unstable();
     tids.dedup();

@@ -38,10 +38,10 @@ impl Grade {
     }
 }
 
-/// How a thread waits.
+/// What a thread needs of the handles that it waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
-    One,
+    /// One of them, or the only one.
     Any,
     All,
 }
@@ -189,7 +189,8 @@ impl<'a> View<'a> {
         let listed = self.case.threads.into_iter().flatten().map(|thread| thread.tid);
         let recorded = self.case.snapshot.threads.iter().map(|thread| thread.tid);
         let made = self.thread_objects.keys().copied();
-        let mut tids: Vec<u32> = listed.chain(recorded).chain(made).filter(|tid| *tid != 0).collect();
+        let known = listed.chain(recorded).chain(made).chain(self.blocked.keys().copied());
+        let mut tids: Vec<u32> = known.filter(|tid| *tid != 0).collect();
         tids.sort_unstable();
         tids.dedup();
         tids
@@ -250,14 +251,9 @@ impl<'a> View<'a> {
             return None;
         }
         let members: Vec<Member> = thread.on.iter().map(|handle| self.member(*handle, thread.tid)).collect();
-        let mode = match (members.len(), thread.all) {
-            (1, _) => Mode::One,
-            (_, true) => Mode::All,
-            (_, false) => Mode::Any,
-        };
         let blocked = Blocked {
             tid: thread.tid,
-            mode,
+            mode: if thread.all && members.len() > 1 { Mode::All } else { Mode::Any },
             alertable: thread.alertable,
             for_ever: thread.deadline.is_none(),
             members,
@@ -341,13 +337,7 @@ impl<'a> View<'a> {
         }
         Some(Blocked {
             tid,
-            mode: if flags.all {
-                Mode::All
-            } else if members.len() > 1 {
-                Mode::Any
-            } else {
-                Mode::One
-            },
+            mode: if flags.all { Mode::All } else { Mode::Any },
             alertable: flags.alertable,
             // In a deadlock no thread has a deadline left, whatever its call asked for.
             for_ever: flags.timeout.is_none() || self.case.run.ended == Ended::Deadlock,

@@ -23,8 +23,7 @@ pub(super) fn stolen(suspect: &Suspect<'_, '_>) -> Option<Finding> {
     if ledger.credits == 0 || ledger.taken_in_all() < ledger.credits {
         return None;
     }
-    let jumped = jumped_the_queue(suspect, known);
-    if own > 0 && jumped.is_none() {
+    if own > 0 && !jumped_the_queue(known) {
         return None;
     }
     let mut finding = suspect
@@ -60,11 +59,8 @@ pub(super) fn stolen(suspect: &Suspect<'_, '_>) -> Option<Finding> {
 }
 
 /// Somebody who came later than the waiter was served before it.
-fn jumped_the_queue(suspect: &Suspect<'_, '_>, known: &Known<'_, '_>) -> Option<usize> {
-    suspect.member.wait?;
-    let later =
-        known.history.rounds.iter().find(|round| round.wait > known.at && round.outcome == Outcome::Took);
-    later.map(|round| round.end)
+fn jumped_the_queue(known: &Known<'_, '_>) -> bool {
+    known.history.rounds.iter().any(|round| round.wait > known.at && round.outcome == Outcome::Took)
 }
 
 /// HT18: a signal overwrote one that nobody had taken, so two became one.

@@ -11,10 +11,7 @@ use crate::words;
 pub(crate) fn cycle(view: &View<'_>, graph: &Graph, edges: &[Edge]) -> Option<Finding> {
     let blocked: Vec<&Blocked> =
         edges.iter().map(|edge| view.blocked.get(&edge.from)).collect::<Option<_>>()?;
-    if edges.is_empty()
-        || blocked.iter().any(|blocked| !blocked.for_ever)
-        || edges.iter().any(|edge| !edge.link.is_certain())
-    {
+    if blocked.iter().any(|blocked| !blocked.for_ever) || edges.iter().any(|edge| !edge.link.is_certain()) {
         return None;
     }
     let closing = edges.iter().max_by_key(|edge| (view.blocked[&edge.from].since(), edge.from))?;
@@ -41,7 +38,8 @@ pub(crate) fn cycle(view: &View<'_>, graph: &Graph, edges: &[Edge]) -> Option<Fi
 fn summary(view: &View<'_>, edges: &[Edge], threads: &[u32]) -> String {
     let who = words::sentence(&words::threads(&view.case, threads));
     match edges {
-        [own] if own.link == Link::Join => format!("{who} waits for its own end."),
+        // Nobody waits for what it owns itself.
+        [_] => format!("{who} waits for its own end."),
         _ => {
             let first = threads.first().copied().unwrap_or_default();
             let hops: Vec<String> = in_order(edges, first).iter().map(|edge| hop(view, edge)).collect();

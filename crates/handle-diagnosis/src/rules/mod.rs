@@ -76,10 +76,9 @@ impl<'v, 'a> Known<'v, 'a> {
         self.history.last(self.at, meets)
     }
 
-    /// Whether any step after the wait meets a condition.
+    /// The first step from the wait on that meets a condition, which no wait does.
     fn after_wait(&self, meets: impl Fn(&Step) -> bool) -> Option<usize> {
-        let from = (self.at + 1).min(self.history.steps.len());
-        self.history.steps[from..].iter().position(meets).map(|index| from + index)
+        (self.at..self.history.steps.len()).find(|index| meets(&self.history.steps[*index]))
     }
 }
 

@@ -51,7 +51,6 @@ pub(super) fn signalled(suspect: &Suspect<'_, '_>) -> Option<Finding> {
 /// Born signalled, and what it was born with is gone: a lock that is taken twice.
 fn is_used_up(suspect: &Suspect<'_, '_>, known: &Known<'_, '_>) -> bool {
     suspect.blocked.for_ever
-        && known.history.class != Class::Other
         && known.object.total(Operation::Signal) + known.object.total(Operation::Pulse) == 0
         && is_signallable(known.history.class)
         && known.state.count == Some(0)

@@ -9,7 +9,7 @@ use crate::words;
 pub(super) fn dead(suspect: &Suspect<'_, '_>) -> Option<Finding> {
     let known = suspect.present()?;
     let owner = known.state.owner?;
-    if owner.tid == suspect.blocked.tid || suspect.view.activity(owner.tid) != Activity::Exited {
+    if suspect.view.activity(owner.tid) != Activity::Exited {
         return None;
     }
     let exit = exit_record(suspect.view, owner.tid);

@@ -98,6 +98,6 @@ fn dependant(view: &View<'_>, graph: &Graph, tid: u32) -> Option<(u32, bool)> {
         None => matches!(view.activity(*other), Activity::Runnable | Activity::Delayed),
     };
     let alone = view.ended_in_hang() && view.tids().iter().all(|other| *other == tid || !can_act(other));
-    let first = view.blocked.keys().copied().find(|other| *other != tid && parked(other));
+    let first = view.blocked.keys().copied().find(|other| *other != tid);
     first.filter(|_| alone).map(|first| (first, false))
 }

@@ -4,7 +4,7 @@ use handle_audit::Operation;
 
 use crate::graph::open_promise;
 use crate::history::Step;
-use crate::rules::stub::{failed, stub_of};
+use crate::rules::stub::{failed, is_silent_stub, stub_of};
 use crate::rules::{Finding, Suspect};
 use crate::verdict::{Confidence, VerdictId};
 use crate::words;
@@ -99,11 +99,12 @@ const MAX_PROMISES: usize = 4;
 fn swallowed(suspect: &Suspect<'_, '_>) -> Option<Finding> {
     let known = suspect.present()?;
     let steps = &known.history.steps;
-    let stub = known.history.last(steps.len(), |step| step.operation() == Operation::Stub)?;
-    let signal = known.history.last(steps.len(), Step::is_signal)?;
-    if signal > stub || failed(steps[stub].entry().aux) {
+    let stub =
+        known.history.last(steps.len(), |step| step.operation() == Operation::Stub || step.is_signal())?;
+    if !is_silent_stub(&steps[stub]) {
         return None;
     }
+    let signal = known.history.last(stub, Step::is_signal)?;
     let export = steps[stub].entry().source;
     let mut finding = suspect.finding(VerdictId::PromiseBroken, Confidence::Likely);
     finding.since = steps[signal].entry().cycle;

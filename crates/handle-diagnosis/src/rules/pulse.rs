@@ -22,7 +22,7 @@ pub(super) fn lost(suspect: &Suspect<'_, '_>) -> Option<Finding> {
 fn passed_by(suspect: &Suspect<'_, '_>, known: &Known<'_, '_>) -> Option<Finding> {
     let pulse = known.after_wait(|step| step.operation() == Operation::Pulse)?;
     let someone = known.history.taken_between(pulse, known.history.steps.len());
-    if someone || suspect.blocked.mode == Mode::All || suspect.member.wait.is_none() {
+    if someone || suspect.blocked.mode == Mode::All {
         return None;
     }
     let source = known.history.steps[pulse].entry().source;
@@ -41,7 +41,7 @@ fn too_early(suspect: &Suspect<'_, '_>, known: &Known<'_, '_>) -> Option<Finding
         matches!(step.operation(), Operation::Pulse | Operation::Signal | Operation::Promise)
     })?;
     let step = &known.history.steps[pulse];
-    let met = known.history.rounds.iter().any(|round| round.wait < pulse && pulse < round.end);
+    let met = known.history.rounds.iter().any(|round| (round.wait..round.end).contains(&pulse));
     if step.operation() != Operation::Pulse || met || pulse < known.history.complete_from {
         return None;
     }
@@ -72,18 +72,13 @@ fn cleared(suspect: &Suspect<'_, '_>, known: &Known<'_, '_>) -> Option<Finding> 
     if steps[reset].operation() != Operation::Reset || signal_previous(steps[reset].entry().aux) == 0 {
         return None;
     }
-    let signal = known.history.last(reset, |step| step.operation() == Operation::Signal)?;
-    let first_reset = known.history.last(reset, |step| step.operation() == Operation::Reset);
-    if signal < known.history.complete_from || first_reset.is_some_and(|other| other > signal) {
+    let signal =
+        known.history.last(reset, |step| matches!(step.operation(), Operation::Signal | Operation::Reset))?;
+    if steps[signal].operation() != Operation::Signal || signal < known.history.complete_from {
         return None;
     }
-    let takers: Vec<u32> = known
-        .history
-        .rounds
-        .iter()
-        .filter(|round| signal < round.end && round.end < reset)
-        .map(|round| round.tid)
-        .collect();
+    let between = known.history.rounds.iter().filter(|round| (signal..reset).contains(&round.end));
+    let takers: Vec<u32> = between.map(|round| round.tid).collect();
     if takers.contains(&suspect.blocked.tid) {
         return None;
     }

@@ -18,12 +18,17 @@ pub(super) fn not(suspect: &Suspect<'_, '_>) -> Option<Finding> {
     let readable =
         suspect.view.grade.further_operations || known.after_wait(|step| step.is_signal()).is_some();
     let can_be_had = readable && known.state.count.is_some_and(|count| count > 0);
-    let signal = if can_be_had { known.after_wait(|step| step.is_signal()) } else { unanswered(known) };
-    let confidence = if signal.is_some() { Confidence::Proven } else { Confidence::Strong };
-    if !can_be_had && signal.is_none() {
+    let after = if can_be_had { known.after_wait(|step| step.is_signal()) } else { unanswered(known) };
+    if !can_be_had && after.is_none() {
         return None;
     }
-    let signal = signal.or_else(|| known.last_before_wait(|step| step.is_signal()));
+    let (signal, confidence, note) = match after {
+        Some(_) => (after, Confidence::Proven, "signalled after the wait began, nobody took it"),
+        None => {
+            let before = known.last_before_wait(|step| step.is_signal());
+            (before, Confidence::Strong, "signalled before, nobody took it")
+        }
+    };
     let mut finding = suspect.finding(VerdictId::SignalledNotWoken, confidence);
     let source = signal
         .map_or(known.history.created.entry.source, |signal| known.history.steps[signal].entry().source);
@@ -34,21 +39,13 @@ pub(super) fn not(suspect: &Suspect<'_, '_>) -> Option<Finding> {
     );
     finding.evidence.extend(suspect.created());
     finding.evidence.push(suspect.wait());
-    finding.evidence.extend(signal.and_then(|signal| suspect.step(signal, signal_note(known, signal))));
+    finding.evidence.extend(signal.and_then(|signal| suspect.step(signal, note)));
     finding.evidence.sort_by_key(|evidence| evidence.record.map(|record| record.seq));
     finding.next = format!(
         "Make {source} walk the waiters of {} under the lock under which they park.",
         words::hex(suspect.member.handle)
     );
     Some(finding)
-}
-
-fn signal_note(known: &Known<'_, '_>, signal: usize) -> &'static str {
-    if signal > known.at {
-        "signalled after the wait began, nobody took it"
-    } else {
-        "signalled before, nobody took it"
-    }
 }
 
 /// A signal after the wait that took an event from clear to set, and that nobody took, though the event was cleared
