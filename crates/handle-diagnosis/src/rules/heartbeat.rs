@@ -1,6 +1,7 @@
 //! HT17: a source that signalled with a steady period has gone silent.
 
 use crate::graph::open_promise;
+use crate::history::Step;
 use crate::rules::{Finding, Suspect};
 use crate::verdict::{Confidence, VerdictId};
 use crate::view::Activity;
@@ -32,7 +33,7 @@ pub(super) fn stopped(suspect: &Suspect<'_, '_>) -> Option<Finding> {
     let confidence = match beat {
         Some(beat) if silent && beat.steady && !parked => Confidence::Strong,
         Some(_) if silent => Confidence::Likely,
-        _ if gone && last < known.at => Confidence::Likely,
+        _ if gone && known.after_wait(Step::is_signal).is_none() => Confidence::Likely,
         _ => return None,
     };
     let mut finding = suspect.finding(VerdictId::HeartbeatStopped, confidence);
@@ -77,4 +78,38 @@ fn beat(cycles: &[u64]) -> Option<Beat> {
         |share: u64| intervals.iter().filter(|interval| interval.abs_diff(period) <= period / share).count();
     let alike = within(2) * 4 >= intervals.len() * 3;
     (period > 0 && alike).then_some(Beat { period, steady: within(4) == intervals.len() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The period of signals with these intervals between them, and whether it is steady.
+    fn beat_of(intervals: &[u64]) -> Option<(u64, bool)> {
+        let mut cycles = vec![7];
+        for interval in intervals {
+            cycles.push(cycles[cycles.len() - 1] + interval);
+        }
+        beat(&cycles).map(|beat| (beat.period, beat.steady))
+    }
+
+    #[test]
+    fn a_beat_is_the_middle_of_many_intervals_that_are_about_alike() {
+        let after = |interval: u64, others: &[u64]| [&[interval; 6], others].concat();
+        for (intervals, expected, why) in [
+            (vec![100; 6], None, "seven signals are no habit"),
+            (vec![100; 7], Some((100, true)), "eight are"),
+            (after(100, &[75, 125]), Some((100, true)), "within a quarter"),
+            (after(100, &[74]), Some((100, false)), "one earlier"),
+            (after(100, &[126]), Some((100, false)), "one later"),
+            (after(100, &[1, 900]), Some((100, false)), "three of four are alike"),
+            (after(100, &[1, 900, 900]), None, "less than three of four"),
+            (after(100, &[50, 150, 150]), Some((100, false)), "alike within a half"),
+            (after(100, &[49, 100, 151, 151]), None, "and no more"),
+            (vec![0; 8], None, "all at once"),
+            ([vec![9; 40], vec![100; 31]].concat(), Some((100, true)), "the newest count"),
+        ] {
+            assert_eq!(beat_of(&intervals), expected, "{why}: {intervals:?}");
+        }
+    }
 }

@@ -92,6 +92,7 @@ fn an_object_has_all_its_names_whatever_their_order() {
 fn each_trail_is_of_one_object_even_where_the_records_contradict_each_other() {
     let both = [(4, 8), (8, 4)].map(|(name, other)| next_name(name, 50, "NtClose", &[alias(other)]));
     assert_eq!(names(both.to_vec()), [[8, 4]], "each says that it goes on from the other");
+    assert_eq!(names(vec![next_name(4, 50, "NtClose", &[alias(4)])]), [[4]], "it says so of itself");
     let first = trail(4, "Event/Auto", 0, &[alias(8), alias(12)]);
     let two = [8, 12].map(|name| next_name(name, 50, "NtClose", &[alias(4)]));
     assert_eq!(names([vec![first], two.to_vec()].concat()), [vec![8, 4], vec![12]], "both go on from one");

@@ -223,6 +223,7 @@ mod tests {
     fn a_text_breaks_at_spaces_and_loses_nothing() {
         assert_eq!(wrap("one two three", 7, 5), ["one two", "three"]);
         assert_eq!(wrap("a verylongidentifier b", 6, 6), ["a", "verylo", "ngiden", "tifier", "b"]);
+        assert_eq!(wrap("verylong b", 4, 4), ["very", "long", "b"]);
         assert_eq!(wrap("", 5, 5), [""]);
     }
 
@@ -238,6 +239,17 @@ mod tests {
         assert_eq!(Layout::new(1).width(), 60);
         assert_eq!(Layout::new(100).width(), 100);
         assert_eq!(Layout::new(1000).width(), 160);
+    }
+
+    #[test]
+    fn a_gap_is_one_line_between_two_others() {
+        let mut page = Page::new(Layout::new(60));
+        page.gap();
+        page.line("a");
+        page.gap();
+        page.gap();
+        page.line("b");
+        assert_eq!(page.into_text(), "a\n\nb\n");
     }
 
     #[test]

@@ -196,6 +196,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wider_than_the_page_goes_on_below_from_the_first_line_on() {
+        let mut table = Table::new(&[Column::identifier("from"), Column::identifier("to")]);
+        table.row(vec![cell("f".repeat(70)), cell("t")]);
+        let mut page = Page::new(Layout::new(60));
+        table.write(&mut page, 0);
+        let text = anstream::adapter::strip_str(&page.into_text()).to_string();
+        assert_eq!(text, format!("from\n{}\n{}\n    t\n", "f".repeat(60), "f".repeat(10)));
+    }
+
+    #[test]
     fn empty_columns_do_not_show() {
         let mut table = Table::new(&[Column::identifier("one"), Column::prose("note")]);
         table.row(vec![cell("1"), cell("")]);

@@ -2,10 +2,10 @@
 
 use handle_audit::{Gap, Operation, Snapshot};
 use handle_diagnosis::{
-    Confidence, Ended, ExitCode, Look, ThreadState, VerdictId, diagnose, diagnose_live, exit_code,
+    Case, Confidence, Ended, ExitCode, Look, ThreadState, VerdictId, diagnose, diagnose_live, exit_code,
 };
 
-use crate::scene::{MS, Scene};
+use crate::scene::{MS, POLL, Scene};
 use crate::scenes::{self, ALL};
 
 /// A loss of everything, all the time.
@@ -64,6 +64,65 @@ fn after_a_rejected_create_a_generation_is_not_certain() {
 }
 
 #[test]
+fn a_gap_hides_what_it_overlaps_and_the_creates_that_it_lost() {
+    // Before the create of the event, between it and the promise, and after both, as far as their trail tells.
+    for (operation, at, hidden) in [
+        (Operation::Signal, -1, false),
+        (Operation::Signal, 1, false),
+        (Operation::Signal, 600, true),
+        (Operation::Create, -1, false),
+        (Operation::Create, 0, true),
+        (Operation::Create, 1, true),
+    ] {
+        let scene = scenes::promise_broken();
+        let mut snapshot = scene.snapshot();
+        let cycle = snapshot.trail(0x1014).expect("it is there").created.entry.cycle.strict_add_signed(at);
+        let rejected = [(operation, 1)].into_iter().collect();
+        snapshot.losses.gaps.push(Gap { ring: 0, first_cycle: cycle, last_cycle: cycle, rejected });
+        let diagnosis = diagnose(&Case::new(&snapshot, &scene.run));
+        let expected = if hidden { VerdictId::InsufficientEvidence } else { VerdictId::PromiseBroken };
+        assert_eq!(diagnosis.verdicts[0].id, expected, "{operation:?} {at}");
+    }
+}
+
+#[test]
+fn a_hole_says_that_nobody_knows_what_is_missing() {
+    let mut scene = scenes::promise_broken();
+    scene.tamper = |snapshot| snapshot.losses.gaps.push(Gap::hole(0, 10 * MS));
+    let verdict = scene.diagnose().verdicts.swap_remove(0);
+    assert_eq!(
+        verdict.summary,
+        "Thread 1 (main) is blocked on Event/Auto 0x1014; it looks like HT01 promise-broken, but an unknown number of \
+         records is missing from 10.000 ms on: their memory or their file was damaged."
+    );
+    assert_eq!(verdict.next, "Run again; nobody else may write into the capture meanwhile.");
+}
+
+#[test]
+fn a_loss_has_a_verdict_of_its_own_where_nothing_else_is_said() {
+    let staged = |ended, parked: bool, tamper: fn(&mut Snapshot)| {
+        let mut scene = Scene::new("lossy.elf");
+        scene.spawn(0, 2, 0x1008).state(2, ThreadState::Running).ended(ended).tamper = tamper;
+        if parked {
+            scene.park(1, 0x1008, "join");
+        } else {
+            scene.state(1, ThreadState::Exited);
+        }
+        let verdict = scene.diagnose().verdicts.swap_remove(0);
+        (verdict.id.code(), verdict.threads, verdict.summary)
+    };
+    let late: fn(&mut Snapshot) = |snapshot| snapshot.coverage.late_start = true;
+    let late_start = "ecording began after the guest did, and the handle may be older.";
+    let said = |code, threads: &[u32], summary: &str| (code, threads.to_vec(), summary.to_owned());
+    assert_eq!(staged(Ended::Watchdog, false, late), said("HT22", &[], &format!("R{late_start}")));
+    let blocked = format!("Thread 1 (main) is blocked on Thread 0x1008, and r{late_start}");
+    assert_eq!(staged(Ended::Watchdog, true, late), said("HT22", &[1], &blocked));
+    assert_eq!(staged(Ended::Limit, true, late), said("HT22", &[1], &blocked));
+    assert_eq!(staged(Ended::Limit, false, late).0, "HT21", "nobody waits, and nothing hangs");
+    assert_eq!(staged(Ended::Limit, true, |_| ()).0, "HT21", "nothing was lost");
+}
+
+#[test]
 fn pauses_and_late_starts_are_losses() {
     let mut scene = scenes::promise_broken();
     scene.tamper = |snapshot| snapshot.coverage.pauses = 1;
@@ -99,6 +158,48 @@ fn what_was_cut_short_may_still_come() {
             assert_eq!(scene.diagnose().findings(Confidence::Likely).count(), 1, "{:#?}", scene.said());
         }
     }
+}
+
+#[test]
+fn a_stub_that_was_to_signal_needs_no_patience_and_one_nearby_does() {
+    let cut_short = |stage: fn(&mut Scene)| {
+        let mut scene = Scene::new("cut_short.elf");
+        scene.event(1, 0x1004, "setup");
+        stage(&mut scene);
+        scene.park(1, 0x1004, "load").ended(Ended::Limit);
+        scene.said()[0].clone()
+    };
+    let promised = cut_short(|scene| {
+        scene.record(Operation::Promise, 0x1004, 1, "load", "NtReadFile", 1);
+        scene.record(Operation::Stub, 0x1004, 1, "load", "NtReadFile", 0x103);
+    });
+    assert_eq!(promised, "HT01 STRONG 0x1004 NtReadFile [1]");
+    let forgotten = cut_short(|scene| {
+        scene.record(Operation::Promise, 0x1004, 1, "load", "NtReadFile", 1);
+    });
+    assert_eq!(forgotten, "HT21 UNKNOWN - - []");
+    let nearby = cut_short(|scene| {
+        scene.record(Operation::Stub, 0x1000, 1, "load", "XamContentOpen", 0);
+    });
+    assert_eq!(nearby, "HT21 UNKNOWN - - []");
+}
+
+#[test]
+fn one_that_runs_may_help_in_a_finished_run_where_nothing_better_is_known_and_only_there() {
+    let mut scene = scenes::never_signalled();
+    scene.spawn(0, 2, 0x1008).state(2, ThreadState::Running).ended(Ended::Limit).pass(5000 * MS);
+    assert_eq!(scene.said()[0], "HT02 LIKELY 0x1004 load_level [1]", "the run is not finished");
+    let mut scene = scenes::wrong_twin();
+    scene.spawn(0, 3, 0x1010).spawn(0, 4, 0x1014).park(3, 0x1000, "join").state(4, ThreadState::Running);
+    scene.ended(Ended::Finished).pass(9000 * MS);
+    assert_eq!(scene.said()[0], "HT06 LIKELY 0x1004 decode_done [1]", "a twin is better than nothing");
+}
+
+#[test]
+fn who_gives_up_is_stuck_for_a_while_only() {
+    let mut scene = scenes::promise_broken();
+    scene.gives_up(1).ended(Ended::Watchdog);
+    assert!(scene.said().contains(&"HT01 HINT 0x1014 NtReadFile [1]".to_owned()), "{:#?}", scene.said());
 }
 
 #[test]
@@ -147,10 +248,19 @@ fn exit_codes() {
     assert_eq!(code(&scene, likely), 3);
     scene.ended(Ended::Fault);
     assert_eq!(code(&scene, likely), 1);
-    scene.ended(Ended::Finished).tamper = |snapshot| snapshot.coverage.late_start = true;
-    assert_eq!(code(&scene, likely), 3, "a late start");
-    scene.tamper = lose_everything;
-    assert_eq!(code(&scene, likely), 3, "losses");
+    scene.ended(Ended::Finished);
+    type Tamper = fn(&mut Snapshot);
+    let losses: [(&str, Tamper); 5] = [
+        ("a late start", |snapshot| snapshot.coverage.late_start = true),
+        ("a pause", |snapshot| snapshot.coverage.pauses = 1),
+        ("a record after the end", |snapshot| snapshot.losses.rings[0].late = 1),
+        ("a hole", |snapshot| snapshot.losses.gaps.push(Gap::hole(0, 1))),
+        ("losses", lose_everything),
+    ];
+    for (what, tamper) in losses {
+        scene.tamper = tamper;
+        assert_eq!(code(&scene, likely), 3, "{what}");
+    }
     assert_eq!(code(&scenes::idle_by_design(), likely), 0, "idle threads are no finding");
     assert_eq!(code(&scenes::no_sync_gap(), likely), 3);
     for staged in ALL.iter().filter(|staged| staged.confidence != "UNKNOWN") {
@@ -245,14 +355,7 @@ fn a_poller_moves_and_those_that_wait_for_it_do_not() {
     let mut scene = scenes::busy_poll();
     let first = scene.diagnose();
     scene.pass(MS).take(2, 0x1004, "unrelated").pass(MS);
-    let poll = handle_audit::aux::WaitAux { timeout: Some(10_000), ..crate::scene::FOR_EVER };
-    for _ in 0..40 {
-        scene.wait_as(2, 0x1004, "poll_gpu", poll).pass(MS);
-        scene.wake(2, 0x1004, "poll_gpu", "timeout", crate::scene::TIMEOUT);
-    }
-    scene.wait_as(2, 0x1004, "poll_gpu", poll).parked(2, &[0x1004]);
-    scene.threads.as_mut().expect("a list").iter_mut().for_each(|thread| {
-        thread.deadline = (thread.tid == 2).then_some(u64::MAX);
-    });
+    scene.polled(2, 0x1004, "poll_gpu", 40, MS).wait_as(2, 0x1004, "poll_gpu", POLL).parked(2, &[0x1004]);
+    scene.gives_up(2);
     assert_eq!(live(&scene, &first)[0], "HT16 STRONG");
 }

@@ -1,14 +1,17 @@
 //! Three grades of evidence: the first five operations alone, all operations, and the host's list of threads.
 
+use handle_audit::aux::WaitAux;
+use handle_audit::{HandleKind, Operation};
 use handle_diagnosis::{Confidence, Ended, Layout, ThreadState, show};
 
-use crate::scene::{MS, Scene};
+use crate::needs::answered;
+use crate::scene::{FOR_EVER, MS, Scene};
 use crate::scenes::{self, ALL};
 
 /// The same call by call, recorded with the first five operations only.
 fn basic(scene: &mut Scene) {
     scene.tamper = |snapshot| {
-        let further = |operation: handle_audit::Operation| operation > handle_audit::Operation::Wake;
+        let further = |operation: Operation| operation > Operation::Wake;
         for trail in &mut snapshot.trails {
             trail.others = handle_audit::EntryList::default();
             trail.aliases.clear();
@@ -50,6 +53,9 @@ fn each_grade_says_what_it_could_not_know() {
     let text = scene.report(&Layout::new(100));
     assert!(text.contains("only create, signal, wait and wake were recorded"), "{text}");
     assert!(text.contains("no list of threads"), "{text}");
+    let mut scene = scenes::never_signalled();
+    scene.tamper = |snapshot| snapshot.coverage.pauses = 2;
+    assert_eq!(scene.diagnose().blind_spots, ["recording was switched off 2 times on the way"]);
 }
 
 #[test]
@@ -63,6 +69,56 @@ fn without_satisfied_records_a_wait_counts_only_if_nothing_came_after() {
     assert_eq!(parked[0].on, [0x1008]);
     scene.event(1, 0x100c, "later");
     assert!(scene.diagnose().parked.is_empty(), "the thread went on");
+}
+
+#[test]
+fn without_a_list_a_thread_is_parked_in_its_newest_call_unless_it_has_ended() {
+    // Two waits from one place, each for one handle: the end of the first was not recorded.
+    let mut scene = Scene::new("wrapper.elf");
+    scene.event(1, 0x1004, "setup").event(1, 0x1008, "setup").spawn(1, 2, 0x100c);
+    scene.wait(1, 0x1004, "wrapper").wait(1, 0x1008, "wrapper").without_threads();
+    let parked = |scene: &Scene| -> Vec<(u32, Vec<u32>)> {
+        scene.diagnose().parked.into_iter().map(|parked| (parked.tid, parked.on)).collect()
+    };
+    assert_eq!(parked(&scene), [(1, vec![0x1008])]);
+    scene.wait(2, 0x1004, "wait").wait(0, 0x1004, "host");
+    assert_eq!(parked(&scene), [(1, vec![0x1008]), (2, vec![0x1004])], "the host itself is no thread");
+    scene.exit(2, 0x100c).without_threads();
+    assert_eq!(parked(&scene), [(1, vec![0x1008])]);
+    // Two handles of one call.
+    let several = WaitAux { any: true, ..FOR_EVER };
+    scene.wait_as(1, 0x1004, "either", several).wait_as(1, 0x1008, "either", several);
+    assert_eq!(parked(&scene), [(1, vec![0x1004, 0x1008])]);
+    let mut basic = Scene::basic("basic.elf");
+    basic
+        .event(1, 0x1004, "wrapper")
+        .wait(1, 0x1004, "wrapper")
+        .event(1, 0x1008, "wrapper")
+        .without_threads();
+    assert_eq!(parked(&basic), [], "it has done something else at that place since");
+}
+
+#[test]
+fn who_waits_for_any_of_several_needs_whom_all_of_them_need_also_without_a_list() {
+    let mut scene = Scene::new("any.elf");
+    scene.event(1, 0x1004, "setup").event(1, 0x1010, "setup").spawn(1, 2, 0x1008).spawn(1, 3, 0x1014);
+    answered(&mut scene, 0x1004, 2);
+    answered(&mut scene, 0x1010, 3);
+    scene.park_on_several(1, &[0x1004, 0x1010], "either", false).without_threads();
+    assert_eq!(scene.diagnose().parked[0].needs, None);
+}
+
+#[test]
+fn an_object_under_its_next_name_is_not_what_the_reissued_one_is() {
+    let mut scene = Scene::new("renamed.elf");
+    scene.event(1, 0x1004, "setup").spawn(1, 2, 0x1008);
+    scene.record(Operation::Alias, 0x1004, 1, "copy", "NtDuplicateObject", 0x1010).wait(1, 0x1004, "wait");
+    // The close takes the first name, and the object goes on under the second one.
+    scene.record(Operation::Close, 0x1004, 2, "shut", "NtClose", 1);
+    scene.create(2, 0x1010, HandleKind::EVENT_AUTO, 0, "shut", "NtClose");
+    scene.record(Operation::Alias, 0x1010, 2, "shut", "NtClose", 0x1004);
+    scene.event(2, 0x1004, "reuse").parked(1, &[0x1010]);
+    assert_eq!(scene.said()[0], "HT08 PROVEN 0x1004 shut [1]", "{:#?}", scene.said());
 }
 
 #[test]
@@ -103,7 +159,7 @@ fn a_wait_that_only_the_host_knows_is_shown_as_such() {
 #[test]
 fn a_handle_can_be_shown_by_any_of_its_names() {
     let mut scene = scenes::promise_broken();
-    scene.record(handle_audit::Operation::Alias, 0x1014, 1, "copy", "NtDuplicateObject", 0x2000);
+    scene.record(Operation::Alias, 0x1014, 1, "copy", "NtDuplicateObject", 0x2000);
     let shown = |handle: u32| scene.case(|case| show(case, handle, &Layout::new(80)));
     assert_eq!(shown(0x2000), shown(0x1014));
     assert!(shown(0x1014).expect("it is known").contains("load_title"));

@@ -1,10 +1,9 @@
 //! Whom a parked thread needs, and who is blocked through whom.
 
-use handle_audit::aux::WaitAux;
 use handle_audit::{HandleKind, Operation};
 use handle_diagnosis::{Confidence, Ended, ThreadState};
 
-use crate::scene::{FOR_EVER, MS, Scene, TIMEOUT};
+use crate::scene::{MS, POLL, Scene};
 use crate::scenes;
 use crate::traps::{findings, only, stuck_in_a_read};
 
@@ -27,7 +26,7 @@ fn beside_a_stuck_thread(stage: Stage) -> Scene {
 }
 
 /// `round` of a wait of main that thread 2 ends.
-fn answered(scene: &mut Scene, handle: u32, by: u32) {
+pub(crate) fn answered(scene: &mut Scene, handle: u32, by: u32) {
     scene.wait(1, handle, "frame").signal(by, handle, 0, "present");
     scene.wake(1, handle, "frame", "NtSetEvent", 0);
 }
@@ -287,10 +286,7 @@ fn the_last_resort_is_a_hint_beside_a_sure_root_that_it_does_not_lead_to() {
 /// Thread 2 polls an event in vain, and is parked in a poll; main joins it.
 fn poller() -> Scene {
     let mut scene = scenes::busy_poll();
-    let poll = WaitAux { timeout: Some(10_000), ..FOR_EVER };
-    scene.wait_as(2, 0x1004, "poll_gpu", poll).parked(2, &[0x1004]);
-    let threads = scene.threads.as_mut().expect("a list");
-    threads.iter_mut().for_each(|thread| thread.deadline = (thread.tid == 2).then_some(u64::MAX));
+    scene.wait_as(2, 0x1004, "poll_gpu", POLL).parked(2, &[0x1004]).gives_up(2);
     scene
 }
 
@@ -326,6 +322,7 @@ fn beside_a_sure_root_a_poll_explains_only_who_needs_it() {
         .map(|verdict| (verdict.id.code(), verdict.blocks.as_slice()))
         .collect();
     assert_eq!(blocks, [("HT16", &[1][..]), ("HT01", &[4][..])], "{:#?}", scene.said());
+    assert!(scene.said().contains(&"HT02 HINT 0x1014 setup [3]".to_owned()), "{:#?}", scene.said());
 }
 
 #[test]
@@ -349,11 +346,7 @@ fn what_a_steady_source_says_is_explained_by_its_poll() {
         scene.wake(1, 0x1010, "tick", "NtSetEvent", 0);
     }
     scene.park(1, 0x1010, "tick");
-    let poll = WaitAux { timeout: Some(10_000), ..FOR_EVER };
-    for _ in 0..40 {
-        scene.wait_as(2, 0x1004, "poll", poll).pass(10 * MS).wake(2, 0x1004, "poll", "timeout", TIMEOUT);
-    }
-    scene.state(2, ThreadState::Running).ended(Ended::Watchdog);
+    scene.polled(2, 0x1004, "poll", 40, 10 * MS).state(2, ThreadState::Running).ended(Ended::Watchdog);
     only(&scene, "HT16 LIKELY 0x1004 thread 2 [2]", &[1]);
 }
 

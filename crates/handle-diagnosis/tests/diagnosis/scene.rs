@@ -309,6 +309,22 @@ impl Scene {
         self
     }
 
+    /// So many polls of one handle in vain, with a time between them.
+    pub(crate) fn polled(
+        &mut self,
+        tid: u32,
+        handle: u32,
+        place: &str,
+        polls: u32,
+        cycles: u64,
+    ) -> &mut Self {
+        for _ in 0..polls {
+            self.wait_as(tid, handle, place, POLL).pass(cycles);
+            self.wake(tid, handle, place, "timeout", TIMEOUT);
+        }
+        self
+    }
+
     pub(crate) fn pass(&mut self, cycles: u64) -> &mut Self {
         self.clock += cycles;
         self
@@ -339,6 +355,12 @@ impl Scene {
 
     pub(crate) fn alertable(&mut self, tid: u32) -> &mut Self {
         self.on(tid).alertable = true;
+        self
+    }
+
+    /// The wait in which the thread is parked ends some day by itself.
+    pub(crate) fn gives_up(&mut self, tid: u32) -> &mut Self {
+        self.on(tid).deadline = Some(u64::MAX);
         self
     }
 
@@ -403,3 +425,4 @@ impl Scene {
 }
 
 pub(crate) const FOR_EVER: WaitAux = WaitAux { alertable: false, all: false, any: false, timeout: None };
+pub(crate) const POLL: WaitAux = WaitAux { timeout: Some(10_000), ..FOR_EVER };

@@ -4,7 +4,7 @@ use handle_audit::aux::{ApcAux, ThreadEvent};
 use handle_audit::{Gap, HandleKind, Label, Operation};
 use handle_diagnosis::{Ended, ThreadState};
 
-use crate::scene::{FOR_EVER, MS, PENDING, Scene, TIMEOUT};
+use crate::scene::{MS, PENDING, Scene};
 
 /// A scene, and what it must be called: code, confidence, culprit, the threads that it is about.
 pub(crate) struct Staged {
@@ -195,11 +195,7 @@ pub(crate) fn wait_all_partial() -> Scene {
 pub(crate) fn busy_poll() -> Scene {
     let mut scene = Scene::new("poll.elf");
     scene.event(1, 0x1004, "setup").spawn(1, 2, 0x1008).park(1, 0x1008, "join");
-    for _ in 0..40 {
-        let poll = handle_audit::aux::WaitAux { timeout: Some(10_000), ..FOR_EVER };
-        scene.wait_as(2, 0x1004, "poll_gpu", poll).pass(MS).wake(2, 0x1004, "poll_gpu", "timeout", TIMEOUT);
-    }
-    scene.state(2, ThreadState::Running).ended(Ended::Watchdog);
+    scene.polled(2, 0x1004, "poll_gpu", 40, MS).state(2, ThreadState::Running).ended(Ended::Watchdog);
     scene
 }
 

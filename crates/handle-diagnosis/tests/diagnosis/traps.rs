@@ -55,6 +55,18 @@ fn a_missed_pulse_is_lost_where_nobody_is_held_up() {
 }
 
 #[test]
+fn one_pulse_that_was_missed_is_no_habit_of_the_thread_that_is_held_up() {
+    let mut scene = Scene::new("bell.elf");
+    scene.event(1, 0x1004, "setup").spawn(1, 2, 0x1008);
+    scene.record(Operation::Pulse, 0x1004, 2, "ring", "NtPulseEvent", 0).park(1, 0x1004, "listen");
+    stuck_in_a_read(&mut scene, 2, 0x100c);
+    assert_eq!(
+        findings(&scene),
+        ["HT04 PROVEN 0x1004 NtPulseEvent [1]", "HT01 STRONG 0x100c NtReadFile [2]"]
+    );
+}
+
+#[test]
 fn a_sibling_that_is_ready_first_is_no_twin_while_its_loader_is_stuck() {
     let mut scene = Scene::new("assets.elf");
     scene.event(1, 0x1004, "make_event").event(1, 0x1008, "make_event").spawn(1, 2, 0x100c);
