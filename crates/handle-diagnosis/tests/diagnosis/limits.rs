@@ -372,10 +372,10 @@ fn eight_timeouts_that_follow_each_other_within_50_ms_are_a_poll() {
 fn who_waits_for_ever_or_has_ended_does_not_poll() {
     let mut scene = poller(40, MS);
     assert!(says(&scene, "HT16"), "{:#?}", scene.said());
-    scene.park(2, 0x1004, "wait");
-    says_nothing_of(&scene, "HT16", "it has stopped polling");
+    scene.park(2, 0x1004, "poll");
+    says_nothing_of(&scene, "HT16", "it gives up no more");
     let mut scene = poller(40, MS);
-    scene.exit(2, 0x1008);
+    scene.state(2, ThreadState::Exited);
     says_nothing_of(&scene, "HT16", "it has ended");
 }
 

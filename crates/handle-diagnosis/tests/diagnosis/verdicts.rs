@@ -136,6 +136,10 @@ fn one_member_of_a_wait_for_all_proves_nothing() {
     let mut scene = scenes::wait_all_partial();
     scene.signal(2, 0x1004, 1, "loaded");
     not_a_finding(&scene, "HT03");
+    let mut scene = Scene::new("all_of_one.elf");
+    scene.event(1, 0x1004, "setup").spawn(1, 2, 0x1008).park_on_several(1, &[0x1004], "wait", true);
+    scene.signal(2, 0x1004, 0, "loaded");
+    first_is(&scene, "HT03 PROVEN 0x1004 NtSetEvent");
 }
 
 #[test]
