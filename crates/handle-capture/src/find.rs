@@ -22,18 +22,10 @@ fn sight(source: &dyn Source, at: u64) -> Option<Sighting> {
 }
 
 /// The block of one section, if it is intact and of this capture.
-pub(crate) fn section(
-    source: &dyn Source,
-    geometry: &Geometry,
-    role: Role,
-    index: u64,
-    at: u64,
-) -> Option<Block> {
-    match sight(source, at)? {
-        Sighting::Block(block) => {
-            let expected = block.role == role && block.index == index && block.geometry == *geometry;
-            expected.then_some(block)
-        }
+pub(crate) fn section(source: &dyn Source, geometry: &Geometry, role: Role, index: u64) -> Option<Block> {
+    match sight(source, geometry.section_at(role, index))? {
+        // Where the rings are elsewhere, the first of them and the notes begin at one offset.
+        Sighting::Block(block) => (block.role == role && block.geometry == *geometry).then_some(block),
         Sighting::OtherVersion(_) => None,
     }
 }
@@ -44,9 +36,7 @@ pub(crate) fn geometry(source: &dyn Source) -> Result<Found, CaptureError> {
     let headers = [sight(source, 0), sight(source, PAGE)];
     if let [Some(Sighting::Block(first)), Some(Sighting::Block(second))] = headers {
         let geometry = first.geometry;
-        if geometry == second.geometry
-            && section(source, &geometry, Role::Notes, 0, geometry.notes_at()).is_some()
-        {
+        if geometry == second.geometry && section(source, &geometry, Role::Notes, 0).is_some() {
             return Ok(Found { geometry, headers_intact: true });
         }
     }

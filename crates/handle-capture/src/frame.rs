@@ -9,6 +9,8 @@
 //! | 4 on | body |
 //! | last | checksum of all that is before it |
 
+use std::ops::Range;
+
 use spsc_ring::Seal;
 
 use crate::source::Source;
@@ -128,49 +130,46 @@ pub(crate) struct Frames<'a> {
 }
 
 impl<'a> Frames<'a> {
-    /// Looks at the bytes `[at, end)`.
-    pub(crate) fn new(source: &'a dyn Source, seal: Seal, at: u64, end: u64) -> Self {
+    /// Looks at a range of bytes.
+    pub(crate) fn new(source: &'a dyn Source, seal: Seal, range: Range<u64>) -> Self {
         Self {
             source,
             seal,
-            at,
-            end: end.min(source.length()) & !7,
+            at: range.start,
+            end: range.end.min(source.length()) & !7,
             window: Vec::new(),
-            window_at: at,
+            window_at: range.start,
             next_number: 0,
             false_starts: 0,
             gap_at: None,
         }
     }
 
-    /// Makes sure that the `count` words at `at` are in the window, as far as the section has them.
+    /// What the window has from the present place on: at least `count` words, as far as the section has them.
     fn load(&mut self, count: usize) -> &[u64] {
-        let offset = (self.at - self.window_at) as usize / 8;
-        let left = ((self.end - self.at) / 8) as usize;
-        if offset + count.min(left) > self.window.len() {
-            let bytes = (2 * MAX_FRAME_BYTES).min(self.end - self.at);
+        let left = self.end - self.at;
+        let mut begin = (self.at - self.window_at) as usize / 8;
+        if begin + count.min(left as usize / 8) > self.window.len() {
+            let bytes = (2 * MAX_FRAME_BYTES).min(left);
             self.window = to_words(&self.source.read(self.at, bytes as usize));
             self.window_at = self.at;
-            return &self.window[..count.min(self.window.len())];
+            begin = 0;
         }
-        &self.window[offset..(offset + count).min(self.window.len())]
+        &self.window[begin..]
     }
 
-    /// The frame at the present place, if there is one.
+    /// The frame at the present place, where its magic stands, if it is one.
     fn here(&mut self) -> Option<Frame> {
-        let [first, length, number, slots_before] = *self.load(4) else { return None };
-        if first as u32 != FRAME_MAGIC {
-            return None;
-        }
+        let [first, length, number, slots_before, ..] = *self.load(4) else { return None };
         let kind = Kind::from_code((first >> 32) as u32)?;
         let body = usize::try_from(length).ok().filter(|length| *length <= MAX_BODY_WORDS)?;
         if number < self.next_number || self.false_starts >= MAX_FALSE_STARTS {
             return None;
         }
         let seal = self.seal;
-        let words = self.load(body + FRAME_OVERHEAD);
-        let (digest, covered) = words.split_last()?;
-        if words.len() < body + FRAME_OVERHEAD || *digest != seal.digest(covered.iter().copied()) {
+        let (digest, covered) =
+            self.load(body + FRAME_OVERHEAD).get(..body + FRAME_OVERHEAD)?.split_last()?;
+        if *digest != seal.digest(covered.iter().copied()) {
             self.false_starts += 1;
             return None;
         }
@@ -200,12 +199,11 @@ impl Iterator for Frames<'_> {
 impl Frames<'_> {
     /// The next frame from the present place on; the place is then where it begins.
     fn seek(&mut self) -> Option<Frame> {
-        while self.at < self.end {
+        while self.skip_to_magic() {
             if let Some(frame) = self.here() {
                 return Some(frame);
             }
             self.at += 8;
-            self.skip_to_magic();
         }
         None
     }
@@ -217,20 +215,20 @@ impl Frames<'_> {
         self.at = at;
     }
 
-    /// Goes on to the next word that a frame can begin with.
-    fn skip_to_magic(&mut self) {
+    /// Goes on to the next word that a frame can begin with, if there is one.
+    fn skip_to_magic(&mut self) -> bool {
         while self.at < self.end {
-            let ahead = self.load(MAX_BODY_WORDS);
+            let ahead = self.load(1);
             if ahead.is_empty() {
-                self.at = self.end;
-                return;
+                return false;
             }
             let (found, count) = (ahead.iter().position(|word| *word as u32 == FRAME_MAGIC), ahead.len());
             self.at += 8 * found.unwrap_or(count) as u64;
             if found.is_some() {
-                return;
+                return true;
             }
         }
+        false
     }
 }
 
@@ -253,7 +251,7 @@ mod tests {
 
     fn numbers(words: &[u64]) -> Vec<u64> {
         let bytes = to_bytes(words);
-        Frames::new(&bytes.as_slice(), seal(), 0, u64::MAX).map(|frame| frame.number).collect()
+        Frames::new(&bytes.as_slice(), seal(), 0..u64::MAX).map(|frame| frame.number).collect()
     }
 
     #[test]
@@ -284,7 +282,7 @@ mod tests {
         let bytes = to_bytes(&three());
         for length in 0..bytes.len() {
             let cut = &bytes[..length];
-            let found: Vec<_> = Frames::new(&cut, seal(), 0, u64::MAX).map(|frame| frame.number).collect();
+            let found: Vec<_> = Frames::new(&cut, seal(), 0..u64::MAX).map(|frame| frame.number).collect();
             assert!([0, 1, 2].starts_with(&found), "{found:?}");
         }
     }
@@ -327,7 +325,7 @@ mod tests {
                 let (before, after) = (before.clone(), after.clone());
                 let source = BeingWritten { before, after, reads: 0.into(), completed_after };
                 let found: Vec<_> =
-                    Frames::new(&source, seal(), 0, u64::MAX).map(|frame| frame.number).collect();
+                    Frames::new(&source, seal(), 0..u64::MAX).map(|frame| frame.number).collect();
                 assert!([0, 1, 2, 3, 4, 5].starts_with(&found), "{half}, {completed_after}: {found:?}");
             }
         }

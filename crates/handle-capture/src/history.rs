@@ -7,7 +7,7 @@ use handle_audit::{
 use crate::checkpoint::{self, Assembly};
 use crate::find;
 use crate::frame::{Frame, Frames, Kind};
-use crate::layout::{BLOCK_WORDS, Geometry, Role};
+use crate::layout::{Geometry, Role};
 use crate::names::Names;
 use crate::read::{Places, decode};
 use crate::recovered::{Event, Note};
@@ -158,8 +158,7 @@ impl<'a, V: FnMut(&Event)> History<'a, V> {
 
     /// Whether a segment was begun anew since its generation was told.
     fn is_overtaken(&self, (generation, index): (u64, u64)) -> bool {
-        let at = self.geometry.segment_at(index);
-        let block = || find::section(self.source, &self.geometry, Role::Segment, index, at);
+        let block = || find::section(self.source, &self.geometry, Role::Segment, index);
         // It may be read while it is written.
         block().or_else(block).is_some_and(|block| block.generation > generation)
     }
@@ -169,7 +168,7 @@ impl<'a, V: FnMut(&Event)> History<'a, V> {
     fn generations(&mut self) -> Vec<(u64, u64)> {
         let geometry = self.geometry;
         let block = |index| {
-            find::section(self.source, &geometry, Role::Segment, index, geometry.segment_at(index))
+            find::section(self.source, &geometry, Role::Segment, index)
                 .map(|block| block.generation)
                 .filter(|generation| *generation > 0 && (generation - 1) % geometry.segments == index)
         };
@@ -189,9 +188,8 @@ impl<'a, V: FnMut(&Event)> History<'a, V> {
 
     /// The frames of a segment, given its generation and its index.
     fn frames(&self, (generation, index): (u64, u64)) -> Frames<'a> {
-        let at = self.geometry.segment_at(index);
         let seal = self.geometry.segment_seal(generation);
-        Frames::new(self.source, seal, at + BLOCK_WORDS as u64 * 8, at + self.geometry.segment_bytes)
+        Frames::new(self.source, seal, self.geometry.frames_of_segment(index))
     }
 
     fn segment(&mut self, generation: u64, index: u64) {

@@ -7,6 +7,8 @@
 //! Every section begins with a block of 16 words that holds the whole geometry, so any one block that is intact is
 //! enough to find all the others. docs/capture-format.md describes it for other languages.
 
+use std::ops::Range;
+
 use spsc_ring::{CONTROL_WORDS, LINE_WORDS, Seal};
 
 use handle_audit::{MAX_RING_CAPACITY, MAX_RINGS, MIN_RING_CAPACITY};
@@ -101,13 +103,23 @@ impl Geometry {
         self.notes_at() + self.notes_bytes + segment * self.segment_bytes
     }
 
+    /// Where the frames of the notes stand.
+    pub(crate) fn frames_of_notes(&self) -> Range<u64> {
+        behind_block(self.notes_at(), self.notes_bytes)
+    }
+
+    /// Where the frames of a segment stand.
+    pub(crate) fn frames_of_segment(&self, segment: u64) -> Range<u64> {
+        behind_block(self.segment_at(segment), self.segment_bytes)
+    }
+
     /// Bytes of the whole file.
     pub(crate) fn end(&self) -> u64 {
         self.segment_at(self.segments)
     }
 
     /// Where a section begins.
-    fn section_at(&self, role: Role, index: u64) -> u64 {
+    pub(crate) fn section_at(&self, role: Role, index: u64) -> u64 {
         match role {
             Role::Header => index * PAGE,
             Role::Ring => self.ring_at(index),
@@ -141,6 +153,11 @@ impl Geometry {
             && pages(self.segment_bytes)
             && (1..=MAX_SEGMENTS).contains(&self.segments)
     }
+}
+
+/// What is left of a section behind its block.
+fn behind_block(at: u64, bytes: u64) -> Range<u64> {
+    at + BLOCK_WORDS as u64 * 8..at + bytes
 }
 
 /// Spreads a small number over a salt.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use handle_audit::{Label, MAX_LABELS};
 
 use crate::frame::{Frame, Frames, Kind};
-use crate::layout::{BLOCK_WORDS, Geometry};
+use crate::layout::Geometry;
 use crate::notes::MAX_PARTS;
 use crate::source::Source;
 use crate::words::{Glass, LabelOf};
@@ -34,9 +34,7 @@ pub(crate) struct Notes {
 }
 
 fn frames<'a>(source: &'a dyn Source, geometry: &Geometry) -> Frames<'a> {
-    let at = geometry.notes_at();
-    let first = at + BLOCK_WORDS as u64 * 8;
-    Frames::new(source, geometry.notes_seal(), first, at + geometry.notes_bytes)
+    Frames::new(source, geometry.notes_seal(), geometry.frames_of_notes())
 }
 
 impl<'a> Names<'a> {

@@ -3,12 +3,13 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use handle_audit::{Label, MAX_LABEL_BYTES, MAX_LABELS};
 
 use crate::frame::{self, FRAME_OVERHEAD, Kind};
-use crate::layout::{BLOCK_WORDS, Geometry};
+use crate::layout::Geometry;
 use crate::words::Pen;
 
 /// Bytes of an attachment in one frame.
@@ -38,14 +39,8 @@ pub(crate) struct NotesWriter {
 
 impl NotesWriter {
     pub(crate) fn new(geometry: Geometry) -> Self {
-        let at = geometry.notes_at();
-        Self {
-            at: at + BLOCK_WORDS as u64 * 8,
-            end: at + geometry.notes_bytes,
-            number: 0,
-            geometry,
-            label_bytes: 0,
-        }
+        let Range { start: at, end } = geometry.frames_of_notes();
+        Self { at, end, number: 0, geometry, label_bytes: 0 }
     }
 
     /// Bytes that attachments may still take.
@@ -75,10 +70,11 @@ impl NotesWriter {
         Ok(())
     }
 
-    /// Bytes that an attachment takes.
+    /// Bytes that an attachment takes if its name is as long as it may be.
     pub(crate) fn attachment_bytes(bytes: usize) -> u64 {
-        let around = ((FRAME_OVERHEAD + 5) * 8 + MAX_NAME_BYTES + 8) as u64;
-        bytes as u64 + (bytes.div_ceil(PART_BYTES).max(1) as u64) * around
+        let around = (FRAME_OVERHEAD + 4) * 8 + MAX_NAME_BYTES;
+        let parts = bytes.div_ceil(PART_BYTES).max(1);
+        (bytes.next_multiple_of(8) + parts * around) as u64
     }
 
     /// Appends an attachment; one of the same name that was there before is replaced by it.

@@ -17,7 +17,7 @@ use crate::error::CaptureError;
 use crate::find::{self, Found};
 use crate::frame::to_words;
 use crate::history::{Extent, History};
-use crate::layout::{Geometry, HEADERS, Role, header};
+use crate::layout::{Geometry, Role, header};
 use crate::names::Names;
 use crate::recovered::{Ending, Event, Info, Note, Recovered};
 use crate::rings::{self, RingFound};
@@ -104,13 +104,11 @@ pub(crate) fn rings_file(
     }
     let at = (header::RINGS_PATH * 8) as u64;
     let words = to_words(&source.read(at, header::RINGS_PATH_BYTES + 8));
-    let length = words.first().copied().filter(|length| *length <= header::RINGS_PATH_BYTES as u64);
-    let bytes: Vec<u8> = words.iter().skip(1).flat_map(|word| word.to_le_bytes()).collect();
-    let path = length.and_then(|length| bytes.get(..length as usize)).unwrap_or_default();
-    let path = PathBuf::from(String::from_utf8_lossy(path).into_owned());
+    let path = Glass { words: &words, labels: &NoLabels }.bytes().unwrap_or_default();
+    let path = PathBuf::from(String::from_utf8_lossy(&path).into_owned());
     let rings = open(&path).ok().filter(|rings| {
-        find::section(rings, geometry, Role::Header, 0, 0).is_some()
-            || find::section(rings, geometry, Role::Ring, 0, HEADERS).is_some()
+        find::section(rings, geometry, Role::Header, 0).is_some()
+            || find::section(rings, geometry, Role::Ring, 0).is_some()
     });
     match rings {
         Some(rings) => Ok(Some((path, rings))),
@@ -118,7 +116,7 @@ pub(crate) fn rings_file(
     }
 }
 
-fn read_sources(
+pub(crate) fn read_sources(
     source: &dyn Source,
     found: Found,
     rings_in: &Result<Option<(PathBuf, FileSource)>, RingsMissing>,

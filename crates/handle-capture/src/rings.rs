@@ -85,7 +85,7 @@ fn lines(source: &dyn Source, geometry: &Geometry, ring: u64, seal: Seal) -> Vec
     let mut found = Vec::new();
     for first in (0..capacity).step_by(CHUNK_LINES as usize) {
         let at = geometry.ring_at(ring) + PAGE + first * LINE_WORDS as u64 * 8;
-        let count = CHUNK_LINES.min(capacity - first) as usize;
+        let count = CHUNK_LINES.min(capacity) as usize;
         let words = to_words(&source.read(at, count * LINE_WORDS * 8));
         for (index, line) in (first..).zip(words.as_chunks::<LINE_WORDS>().0) {
             if let Some((position, payload)) = seal.open(line)

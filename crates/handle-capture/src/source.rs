@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::{File, TryLockError};
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 
 /// Somewhere to read from. What cannot be read is missing, not an error: recovery goes on with the rest.
@@ -34,18 +35,25 @@ impl Source for FileSource {
     }
 
     fn read(&self, at: u64, count: usize) -> Vec<u8> {
-        let mut bytes = vec![0; count.min(self.length.saturating_sub(at) as usize)];
-        let mut filled = 0;
-        while filled < bytes.len() {
-            match self.file.read_at(&mut bytes[filled..], at + filled as u64) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(_) => break,
-            }
-        }
-        bytes.truncate(filled);
+        let count = count.min(self.length.saturating_sub(at) as usize);
+        let mut bytes = Vec::with_capacity(count);
+        // What came before an error is read.
+        let _ = From { file: &self.file, at }.take(count as u64).read_to_end(&mut bytes);
         bytes
+    }
+}
+
+/// A file from an offset on, whatever its cursor.
+struct From<'a> {
+    file: &'a File,
+    at: u64,
+}
+
+impl Read for From<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(into, self.at)?;
+        self.at += count as u64;
+        Ok(count)
     }
 }
 

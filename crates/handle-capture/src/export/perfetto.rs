@@ -3,6 +3,7 @@
 //! Field numbers are those of Perfetto's `protos/perfetto/trace/` (trace_packet.proto, track_event.proto,
 //! track_descriptor.proto, debug_annotation.proto).
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::io::{self, Write};
 
@@ -197,7 +198,7 @@ fn waits(story: &Story, packets: &mut Packets) {
         threads.entry(story.records[wait.begin].entry.tid).or_default().push((wait, begin, end));
     }
     for (tid, mut slices) in threads {
-        slices.sort_by_key(|(_, begin, end)| (*begin, u64::MAX - *end));
+        slices.sort_by_key(|(_, begin, end)| (*begin, Reverse(*end)));
         let mut outer: Vec<(&WaitSlice, u64)> = Vec::new();
         for (wait, begin, end) in slices {
             while outer.last().is_some_and(|(_, end)| *end <= begin) {
