@@ -68,7 +68,11 @@ impl<'a> Names<'a> {
         let mut parts: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
         let mut next = 0;
         for frame in frames(self.source, &self.geometry) {
-            notes.lost += frame.number - next;
+            if frame.number > next {
+                notes.lost += frame.number - next;
+                // An attachment's parts are noted in one go, so what comes now continues none that came before.
+                parts.clear();
+            }
             next = frame.number.saturating_add(1);
             let mut glass = Glass { words: &frame.body, labels: self };
             match frame.kind {
