@@ -14,7 +14,7 @@ use crate::recovered::{Event, Note};
 use crate::rings::RingFound;
 use crate::segment::SLOT_WORDS;
 use crate::source::Source;
-use crate::words::Glass;
+use crate::words::{Glass, MAX_COUNT};
 
 /// How often the newest segments are tried again because the writer came round to them.
 const MAX_PASSES: usize = 8;
@@ -164,24 +164,32 @@ impl<'a, V: FnMut(&Event)> History<'a, V> {
     }
 
     /// Generations and their segments, oldest first. A segment whose block is damaged gets the generation that its
-    /// neighbours leave for it; its frames show whether that is right.
-    fn generations(&mut self) -> Vec<(u64, u64)> {
-        let geometry = self.geometry;
+    /// neighbours leave for it.
+    fn generations(&self) -> Vec<(u64, u64)> {
+        let segments = self.geometry.segments;
         let block = |index| {
-            find::section(self.source, &geometry, Role::Segment, index)
+            find::section(self.source, &self.geometry, Role::Segment, index)
                 .map(|block| block.generation)
-                .filter(|generation| *generation > 0 && (generation - 1) % geometry.segments == index)
+                .filter(|generation| {
+                    (1..MAX_COUNT).contains(generation) && (generation - 1) % segments == index
+                })
         };
-        let told: Vec<Option<u64>> = (0..geometry.segments).map(block).collect();
+        let told: Vec<Option<u64>> = (0..segments).map(block).collect();
         let newest = told.iter().flatten().max().copied();
         let guess = |index: u64| {
-            // The last generation this segment can have had, up to one beyond the newest that is known.
-            let limit = newest.unwrap_or(index) + 1;
-            let back = (limit + geometry.segments - 1 - index) % geometry.segments;
-            limit.checked_sub(back).filter(|generation| *generation > 0)
+            // It can be one beyond the newest that is known. Then it has frames of that one; the turn before it may
+            // have left some behind them.
+            let next = newest.unwrap_or(index) + 1;
+            let back = match (next + segments - 1 - index) % segments {
+                0 if self.frames((next, index)).next().is_none() => segments,
+                back => back,
+            };
+            next.checked_sub(back).filter(|generation| *generation > 0)
         };
-        let mut all: Vec<_> =
-            (0..).zip(told).filter_map(|(index, told)| Some((told.or(guess(index))?, index))).collect();
+        let mut all: Vec<_> = (0..)
+            .zip(told)
+            .filter_map(|(index, told)| Some((told.or_else(|| guess(index))?, index)))
+            .collect();
         all.sort_unstable();
         all
     }

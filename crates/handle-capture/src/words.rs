@@ -6,7 +6,7 @@ use handle_audit::{
 };
 
 /// Counts that no run can reach are refused, so that sums of them stay in bounds.
-const MAX_COUNT: u64 = 1 << 56;
+pub(crate) const MAX_COUNT: u64 = 1 << 56;
 
 /// Writes values one after another.
 #[derive(Debug, Default)]
