@@ -114,8 +114,6 @@ impl CaptureOptions {
                 max_capacity: MAX_RING_CAPACITY,
             });
         }
-        let attached = self.attached.iter().map(|(_, bytes)| NotesWriter::attachment_bytes(bytes.len()));
-        let notes_bytes = LABEL_RESERVE + attached.sum::<u64>() + ATTACHMENTS.min(self.max_bytes / 4);
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let mut geometry = Geometry {
             id: RandomState::new().hash_one(since_1970),
@@ -123,21 +121,37 @@ impl CaptureOptions {
             ring_capacity: ring_capacity.next_power_of_two() as u64,
             first_position: 0,
             rings_elsewhere: self.rings_in.is_some(),
-            notes_bytes: notes_bytes.next_multiple_of(PAGE),
+            notes_bytes: self.notes_bytes(self.max_bytes),
             segment_bytes: MIN_SEGMENT,
             segments: 2,
             created: since_1970.as_nanos() as u64,
             pid: std::process::id().into(),
         };
-        let fixed = geometry.rings_end() + geometry.notes_bytes;
-        let left = self.max_bytes.saturating_sub(fixed);
-        if left < geometry.segments * MIN_SEGMENT {
-            let needed = fixed + geometry.segments * MIN_SEGMENT;
+        let others = geometry.rings_end() + geometry.segments * MIN_SEGMENT;
+        if others + geometry.notes_bytes > self.max_bytes {
+            let needed = self.needed(others);
             return Err(CaptureError::TooSmall { max_bytes: self.max_bytes, rings, ring_capacity, needed });
         }
+        let left = self.max_bytes - geometry.rings_end() - geometry.notes_bytes;
         geometry.segments = (left / MIN_SEGMENT).min(SEGMENTS);
         geometry.segment_bytes = (left / geometry.segments) / PAGE * PAGE;
         Ok(geometry)
+    }
+
+    /// Bytes of the notes in a capture of so many.
+    fn notes_bytes(&self, max_bytes: u64) -> u64 {
+        let attached = self.attached.iter().map(|(_, bytes)| NotesWriter::attachment_bytes(bytes.len()));
+        let bytes = LABEL_RESERVE + attached.sum::<u64>() + ATTACHMENTS.min(max_bytes / 4);
+        bytes.next_multiple_of(PAGE)
+    }
+
+    /// The least that holds the notes beside so many bytes: what is given for the notes makes room for more of them.
+    fn needed(&self, others: u64) -> u64 {
+        let mut needed = others;
+        while needed < others + self.notes_bytes(needed) {
+            needed = others + self.notes_bytes(needed);
+        }
+        needed
     }
 }
 
@@ -397,7 +411,10 @@ impl Inner {
             let mut pen = Pen::default();
             let path = std::path::absolute(path)?;
             let bytes = path.as_os_str().as_encoded_bytes();
-            pen.bytes(&bytes[..bytes.len().min(header::RINGS_PATH_BYTES)]);
+            if bytes.len() > header::RINGS_PATH_BYTES {
+                return Err(io::Error::other("the path of the rings' file is too long"));
+            }
+            pen.bytes(bytes);
             for (place, word) in words[header::RINGS_PATH..].iter().zip(pen.words) {
                 place.store(word, Ordering::Relaxed);
             }
