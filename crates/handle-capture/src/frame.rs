@@ -235,6 +235,7 @@ impl Frames<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tests::image::Changing;
 
     fn seal() -> Seal {
         Seal::new(77)
@@ -287,32 +288,6 @@ mod tests {
         }
     }
 
-    /// Bytes that a writer completes after so many reads.
-    #[derive(Debug)]
-    struct BeingWritten {
-        before: Vec<u8>,
-        after: Vec<u8>,
-        reads: std::cell::Cell<u32>,
-        completed_after: u32,
-    }
-
-    impl Source for BeingWritten {
-        fn length(&self) -> u64 {
-            self.after.len() as u64
-        }
-
-        fn is_written(&self) -> bool {
-            true
-        }
-
-        fn read(&self, at: u64, count: usize) -> Vec<u8> {
-            let reads = self.reads.get();
-            self.reads.set(reads + 1);
-            let now = if reads < self.completed_after { &self.before } else { &self.after };
-            now.as_slice().read(at, count)
-        }
-    }
-
     #[test]
     fn a_frame_that_was_being_written_when_it_was_passed_is_not_lost() {
         let body = vec![5; MAX_BODY_WORDS];
@@ -323,12 +298,64 @@ mod tests {
             before[half * MAX_FRAME_BYTES as usize + 4000..].fill(0);
             for completed_after in 0..12 {
                 let (before, after) = (before.clone(), after.clone());
-                let source = BeingWritten { before, after, reads: 0.into(), completed_after };
+                let source = Changing { first: completed_after, ..Changing::new(vec![before, after], None) };
                 let found: Vec<_> =
                     Frames::new(&source, seal(), 0..u64::MAX).map(|frame| frame.number).collect();
                 assert!([0, 1, 2, 3, 4, 5].starts_with(&found), "{half}, {completed_after}: {found:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_frame_that_reaches_beyond_its_section_is_none() {
+        let mut words = vec![7; 100];
+        words.extend(three());
+        let bytes = to_bytes(&words);
+        let found = |range: Range<u64>| -> Vec<u64> {
+            Frames::new(&bytes.as_slice(), seal(), range).map(|frame| frame.number).collect()
+        };
+        let end = bytes.len() as u64;
+        assert_eq!(found(800..end), [0, 1, 2]);
+        assert_eq!(found(800..end + 8), [0, 1, 2]);
+        assert_eq!(found(800..end - 1), [0, 1]);
+        assert_eq!(found(808..end), [1, 2]);
+        // It says that it is longer than it is, and its last word is right for what is there.
+        let mut longer = words.clone();
+        let (last, third) = (words.len() - 1, words.len() - FRAME_OVERHEAD - 10);
+        longer[third + 1] += 1;
+        longer[last] = seal().digest(longer[third..last].iter().copied());
+        assert_eq!(numbers(&longer), [0, 1]);
+    }
+
+    #[test]
+    fn a_section_is_read_once_and_twice_where_a_writer_may_have_closed_a_gap() {
+        let longest =
+            (0..6).flat_map(|number| encode(seal(), Kind::Slots, number, 0, &vec![5; MAX_BODY_WORDS]));
+        let between = |before: usize, after: usize| [vec![0; before], three(), vec![0; after]].concat();
+        let cases = [
+            (between(0, 0), false, 1),
+            (between(0, 100), false, 1),
+            (between(3, 100), false, 1),
+            (between(0, 100), true, 1),
+            (between(3, 100), true, 2),
+            // Two of the longest fit the window.
+            (longest.collect(), true, 3),
+        ];
+        for (words, is_written, reads) in cases {
+            let source = Changing { is_written, ..Changing::new(vec![to_bytes(&words)], None) };
+            assert!(Frames::new(&source, seal(), 0..u64::MAX).count() >= 3);
+            assert_eq!(source.reads.get(), reads, "{} words, {is_written}", words.len());
+        }
+    }
+
+    #[test]
+    fn a_thousand_false_starts_and_a_section_is_given_up() {
+        let starts = |count| {
+            let one = [u64::from(FRAME_MAGIC) | (Kind::Slots as u64) << 32, 0, 0, 0, 0];
+            [one.repeat(count), three()].concat()
+        };
+        assert_eq!(numbers(&starts(999)), [0, 1, 2]);
+        assert_eq!(numbers(&starts(1000)), [0; 0]);
     }
 
     #[test]

@@ -320,4 +320,92 @@ mod tests {
             assert_eq!(g.end(), g.segment_at(1) + g.segment_bytes);
         }
     }
+
+    #[test]
+    fn everything_stands_where_the_format_says() {
+        for (rings_elsewhere, notes) in [(false, 8192 + 3 * 8192), (true, 8192)] {
+            let g = Geometry { rings_elsewhere, ..geometry() };
+            assert_eq!([0, 1, 2].map(|ring| g.ring_at(ring)), [8192, 16384, 24576]);
+            assert_eq!((g.rings_end(), RING_CONTROL), (32768, 4096 - 64 * 8));
+            assert_eq!((g.notes_at(), g.frames_of_notes()), (notes, notes + 16 * 8..notes + 8192));
+            let second = notes + 8192 + 32768;
+            assert_eq!((g.segment_at(1), g.frames_of_segment(1)), (second, second + 128..second + 32768));
+            assert_eq!(g.end(), second + 32768);
+        }
+        // A page, and 64 bytes a record.
+        let bytes = |ring_capacity| Geometry { ring_capacity, ..geometry() }.ring_bytes();
+        assert_eq!([8, 64, 128, 1 << 24].map(bytes), [8192, 8192, 12288, 4096 + (64 << 24)]);
+    }
+
+    #[test]
+    fn the_words_of_a_block_are_those_of_the_format() {
+        let geometry = Geometry { rings_elsewhere: true, first_position: 9, ..geometry() };
+        let words = Block { role: Role::Segment, index: 1, generation: 4, geometry }.words();
+        let expected = [
+            u64::from_le_bytes(*b"HTRAILCP"),
+            1 | 4 << 32 | 1 << 40,
+            0x1234,
+            3 | 1 << 32,
+            64,
+            9,
+            8192,
+            32768,
+            2,
+            5,
+            6,
+            4,
+            0,
+            0,
+            0,
+        ];
+        assert_eq!(words[..15], expected);
+        assert_eq!(words[15], Seal::new(expected[0]).digest(expected));
+    }
+
+    #[test]
+    fn each_part_has_a_salt_of_its_own() {
+        let salt = |number: u64| Seal::new(Seal::new(0x1234).digest([number]));
+        let g = geometry();
+        assert_eq!([0, 2].map(|ring| g.ring_seal(ring)), [0x10_0000, 0x10_0002].map(salt));
+        assert_eq!(g.notes_seal(), salt(0));
+        assert_eq!(
+            [1, 7].map(|generation| g.segment_seal(generation)),
+            [0x1_0000_0001, 0x1_0000_0007].map(salt)
+        );
+    }
+
+    #[test]
+    fn a_block_whose_numbers_no_writer_would_choose_is_none() {
+        let is_read = |geometry: Geometry| {
+            let block = Block { role: Role::Header, index: 0, generation: 0, geometry };
+            Block::read(&block.words(), 0).is_some()
+        };
+        type Set = fn(&mut Geometry, u64);
+        // How a number is set, those that can be, and those that cannot.
+        let numbers: [(Set, &[u64], &[u64]); 5] = [
+            (|g, n| g.rings = n, &[1, 128], &[0, 129]),
+            (|g, n| g.ring_capacity = n, &[8, 1 << 24], &[0, 4, 12, 1 << 25]),
+            (|g, n| g.notes_bytes = n, &[4096, (1 << 40) - 4096], &[0, 1, 4095, 4097, 1 << 40]),
+            (|g, n| g.segment_bytes = n, &[4096, (1 << 40) - 4096], &[0, 1, 4095, 4097, 1 << 40]),
+            (|g, n| g.segments = n, &[1, 1024], &[0, 1025]),
+        ];
+        for (set, good, bad) in numbers {
+            for number in good.iter().chain(bad) {
+                let mut geometry = geometry();
+                set(&mut geometry, *number);
+                assert_eq!(is_read(geometry), good.contains(number), "{geometry:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_section_beyond_the_last_is_none() {
+        for (role, count) in [(Role::Header, 2), (Role::Ring, 3), (Role::Notes, 1), (Role::Segment, 2)] {
+            for index in [count - 1, count] {
+                let block = Block { role, index, generation: 1, geometry: geometry() };
+                let read = Block::read(&block.words(), geometry().section_at(role, index));
+                assert_eq!(read.is_some(), index < count, "{role:?} {index}");
+            }
+        }
+    }
 }

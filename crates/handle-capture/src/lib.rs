@@ -65,6 +65,8 @@ mod rings;
 mod segment;
 mod source;
 mod story;
+#[cfg(test)]
+mod tests;
 mod words;
 mod writer;
 

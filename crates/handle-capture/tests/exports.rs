@@ -5,7 +5,7 @@ mod common;
 use std::collections::HashMap;
 
 use common::{captured, play, recorders};
-use handle_audit::{HandleAuditEntry, HandleKind, Operation, label};
+use handle_audit::{CapturedRecord, Frame, Gap, HandleAuditEntry, HandleKind, Operation, label};
 use handle_capture::{CaptureOptions, Form, Mark, Story, diff, export, write_whole};
 use prost::Message;
 
@@ -35,10 +35,28 @@ struct TrackDescriptor {
     name: String,
     #[prost(uint64, optional, tag = "5")]
     parent_uuid: Option<u64>,
+    #[prost(int32, tag = "11")]
+    child_ordering: i32,
+    #[prost(int32, tag = "12")]
+    sibling_order_rank: i32,
+}
+
+#[derive(Message)]
+struct DebugAnnotation {
+    #[prost(uint64, optional, tag = "3")]
+    uint: Option<u64>,
+    #[prost(string, optional, tag = "6")]
+    string: Option<String>,
+    #[prost(uint64, optional, tag = "7")]
+    pointer: Option<u64>,
+    #[prost(string, tag = "10")]
+    name: String,
 }
 
 #[derive(Message)]
 struct TrackEvent {
+    #[prost(message, repeated, tag = "4")]
+    annotations: Vec<DebugAnnotation>,
     #[prost(int32, tag = "9")]
     r#type: i32,
     #[prost(uint64, tag = "11")]
@@ -145,6 +163,108 @@ fn a_perfetto_trace_has_a_track_for_each_event_and_an_end_for_each_beginning() {
     assert!(
         trace.packet.iter().filter_map(|p| p.track_event.as_ref()).any(|e| e.name == "OPEN wait 0x0000a008")
     );
+}
+
+/// What a Perfetto trace says, a line a packet.
+fn listed(bytes: &[u8]) -> String {
+    let annotation = |a: &DebugAnnotation| {
+        let values = [a.uint.map(|n| n.to_string()), a.string.clone(), a.pointer.map(|n| format!("{n:#x}"))];
+        format!(" {}={}", a.name, values.into_iter().flatten().collect::<Vec<_>>().join("|"))
+    };
+    let line = |packet: &TracePacket| match (&packet.track_descriptor, &packet.track_event) {
+        (Some(track), None) => format!(
+            "track {:#x} {:?} in {:x} {} {}\n",
+            track.uuid,
+            track.name,
+            track.parent_uuid.unwrap_or(0),
+            track.child_ordering,
+            track.sibling_order_rank
+        ),
+        (None, Some(event)) => {
+            let annotations: String = event.annotations.iter().map(annotation).collect();
+            let kind = ["", "begin", "end", "instant"][event.r#type as usize];
+            let (time, track, name) = (packet.timestamp.unwrap(), event.track_uuid, &event.name);
+            let (categories, from, to) = (&event.categories, &event.flow_ids, &event.terminating_flow_ids);
+            format!("{time} {kind} {track:#x} {name:?} {categories:?} {from:?} {to:?}{annotations}\n")
+        }
+        _ => panic!("{packet:?}"),
+    };
+    Trace::decode(bytes).unwrap().packet.iter().map(line).collect()
+}
+
+/// A few records of every sort, with names that must be put in quotes, two losses and something to point out.
+fn small() -> Story {
+    use Operation::{Close, Create, Promise, Satisfied, Signal, Wait, Wake};
+    let directory = tempfile::tempdir().unwrap();
+    let mut recovered = story(directory.path(), 0, false).recovered;
+    let rejected = [(Signal, 3)].into_iter().collect();
+    recovered.snapshot.losses.gaps =
+        vec![Gap { ring: 1, first_cycle: 105, last_cycle: 118, rejected }, Gap::hole(0, 155)];
+    let record = |(operation, handle, tid, cycle, aux): (Operation, u32, u32, u64, u64)| {
+        let source = if handle == 0xA004 { label!("say \"hi\", then; go") } else { label!("NtSetEvent") };
+        let kind = if handle == 0xA004 { HandleKind::MUTANT } else { HandleKind::EVENT_AUTO };
+        let frames = if cycle == 100 { 2 } else { 0 };
+        let entry = HandleAuditEntry::new(cycle, tid, 0x8200_1000 + handle, source, aux);
+        let stack = (0..frames).map(|n| Frame { frame: 0x7000_0000 + n, lr: 0x8200_0000 + n }).collect();
+        CapturedRecord {
+            ring: (tid % 2) as u8,
+            position: cycle,
+            stamp: cycle,
+            operation,
+            handle,
+            kind,
+            entry,
+            stack,
+        }
+    };
+    let records = [
+        (Create, 0xA000, 7, 100, 0),
+        (Create, 0xA004, 7, 101, 0),
+        (Wait, 0xA000, 8, 110, 0),
+        (Wait, 0xA004, 8, 111, 0),
+        (Promise, 0xA004, 8, 112, 0),
+        (Signal, 0xA004, 9, 120, 1),
+        (Wake, 0xA000, 8, 125, 0x102),
+        (Wake, 0xA004, 8, 127, 0),
+        (Signal, 0xA000, 0, 130, 0),
+        (Wake, 0xA000, 0, 131, 0),
+        (Wait, 0xA000, 9, 140, 0),
+        (Satisfied, 0xA000, 9, 140, 0),
+        (Satisfied, 0xA000, 0, 141, 0),
+        (Wait, 0xA004, 8, 150, 0),
+        (Close, 0xA000, 9, 160, 0),
+    ];
+    let mut story = Story::new(recovered, Vec::new(), records.map(record).to_vec(), Vec::new());
+    let mark = Mark { cycle: 128, title: "HT01 lost-signal".into(), text: "who was woken?".into() };
+    story.marks.push(mark);
+    story
+}
+
+/// Every word of every form. After a change that is meant, the files hold what the failure shows.
+#[test]
+fn a_small_story_in_all_forms() {
+    let story = small();
+    let expected = [
+        include_str!("golden/perfetto.txt"),
+        include_str!("golden/chrome.json"),
+        include_str!("golden/csv.csv"),
+        include_str!("golden/ndjson.ndjson"),
+        include_str!("golden/dot.dot"),
+        include_str!("golden/folded.txt"),
+    ];
+    for (form, expected) in Form::ALL.into_iter().zip(expected) {
+        let bytes = exported(&story, form);
+        let text = if form == Form::Perfetto { listed(&bytes) } else { String::from_utf8(bytes).unwrap() };
+        assert!(text == expected, "{}:\n{text}", form.name());
+    }
+}
+
+#[test]
+fn forms_are_called_by_their_names() {
+    let names = ["perfetto", "chrome", "csv", "ndjson", "dot", "folded"];
+    assert_eq!(Form::ALL.map(Form::name), names);
+    assert_eq!(names.map(|name| name.parse::<Form>().ok()), Form::ALL.map(Some));
+    assert_eq!("svg".parse::<Form>().unwrap_err().to_string(), "there is no form \"svg\"");
 }
 
 #[test]

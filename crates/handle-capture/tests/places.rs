@@ -54,18 +54,19 @@ fn a_capture_replaces_one_that_was_there_and_its_orphaned_rings() {
 fn what_killed_processes_left_unfinished_is_removed_and_what_is_being_written_is_not() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("run.htrail");
-    let [left, held, foreign] =
-        [".run.htrail.0123abcd.part", ".run.htrail.4567cdef.part", ".run.htrail.draft.part"];
-    for name in [left, held, foreign] {
+    let [left, held] = [".run.htrail.0123abcd.part", ".run.htrail.4567cdef.part"];
+    // Eight digits, no more, no less, and nothing else.
+    let foreign = [".run.htrail.0123abc.part", ".run.htrail.draft___.part"];
+    for name in [left, held, foreign[0], foreign[1]] {
         fs::write(directory.path().join(name), "half").unwrap();
     }
     let writing = fs::File::open(directory.path().join(held)).unwrap();
     writing.try_lock().unwrap();
     abandoned(&options(&path));
-    assert_eq!(names(directory.path()), [held, foreign, "run.htrail"]);
+    assert_eq!(names(directory.path()), [foreign[0], held, foreign[1], "run.htrail"]);
     drop(writing);
     write_whole(&path, |to| to.write_all(b"an export")).unwrap();
-    assert_eq!(names(directory.path()), [foreign, "run.htrail"]);
+    assert_eq!(names(directory.path()), [foreign[0], foreign[1], "run.htrail"]);
 }
 
 #[test]
@@ -177,8 +178,11 @@ fn what_is_no_file_is_written_to_and_stays_what_it_is() {
 #[test]
 fn a_file_that_is_cut_short_under_its_writer_ends_the_capture_and_not_the_audit() {
     let directory = tempfile::tempdir().unwrap();
-    for (length, elsewhere) in [(0, false), (4096, false), (3 << 20, false), (0, true)] {
-        let path = directory.path().join(format!("{length}-{elsewhere}.htrail"));
+    // Length, whether the rings have a file of their own, and whether that is the one.
+    for (length, elsewhere, of_rings) in
+        [(0, false, false), (4096, false, false), (3 << 20, false, false), (0, true, false), (0, true, true)]
+    {
+        let path = directory.path().join(format!("{length}-{elsewhere}-{of_rings}.htrail"));
         let options = if elsewhere { options(&path).rings_in(directory.path()) } else { options(&path) };
         let (audit, writer) = captured(&options);
         writer.note_crashes().unwrap();
@@ -186,16 +190,72 @@ fn a_file_that_is_cut_short_under_its_writer_ends_the_capture_and_not_the_audit(
         play(&audit, &mut recorders, 0..1_000);
         audit.flush().unwrap();
         play(&audit, &mut recorders, 1_000..1_100);
-        fs::File::options().write(true).open(&path).unwrap().set_len(length).unwrap();
+        let cut = if of_rings { read(&path).unwrap().info.rings_at.unwrap() } else { path };
+        fs::File::options().write(true).open(cut).unwrap().set_len(length).unwrap();
         play(&audit, &mut recorders, 1_100..3_000);
         audit.shutdown().unwrap();
         let snapshot = audit.snapshot().unwrap();
         assert!(snapshot.folded > 500, "{length}: the audit goes on");
         // Lines that were published and not taken went with the file.
-        let lost_lines = length < 8192 && !elsewhere;
+        let lost_lines = of_rings || length < 8192 && !elsewhere;
         assert_eq!(!snapshot.losses.holes().is_empty(), lost_lines, "{length}");
         let error = writer.finish().unwrap_err();
         assert!(error.to_string().contains("cut the file short"), "{error}");
+    }
+}
+
+/// A file of rings is known by its header or by the first ring.
+#[test]
+fn rings_elsewhere_are_found_by_what_is_left_of_their_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.htrail");
+    abandoned(&options(&path).rings_in(directory.path()));
+    let rings = read(&path).unwrap().info.rings_at.unwrap();
+    let whole = fs::read(&rings).unwrap();
+    for (damaged, found) in [(&[0][..], true), (&[8192], true), (&[0, 8192], false)] {
+        let mut bytes = whole.clone();
+        damaged.iter().for_each(|at| bytes[*at] ^= 1);
+        fs::write(&rings, bytes).unwrap();
+        assert_eq!(read(&path).unwrap().info.rings_at.is_some(), found, "{damaged:?}");
+    }
+}
+
+/// The header has room for a path of 1 024 bytes, whose random part and ending take 23.
+#[test]
+fn the_rings_file_has_a_path_that_fits_the_header_or_the_capture_is_not_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.htrail");
+    let rest = 1024 - directory.path().as_os_str().len() - "/run.htrail.0123456789abcdef.rings".len();
+    let mut names = vec!["d".repeat(199); rest / 200];
+    names.push("d".repeat(rest % 200 - 1));
+    let deep: PathBuf = names.into_iter().fold(directory.path().to_owned(), |path, name| path.join(name));
+    for (deep, fits) in [(deep.clone(), true), (deep.with_file_name("e".repeat(rest % 200)), false)] {
+        fs::create_dir_all(&deep).unwrap();
+        let options = options(&path).rings_in(&deep);
+        if fits {
+            abandoned(&options);
+            let at = read(&path).unwrap().info.rings_at.unwrap();
+            assert_eq!((at.as_os_str().len(), at.parent()), (1024, Some(&*deep)));
+            fs::remove_file(&path).unwrap();
+        } else {
+            let error = CaptureWriter::create(&options).unwrap_err();
+            assert!(error.to_string().contains("the path of the rings' file is too long"), "{error}");
+            assert!(!path.exists());
+            assert_eq!(fs::read_dir(&deep).unwrap().count(), 0);
+        }
+    }
+}
+
+#[test]
+fn a_place_in_a_file_is_told_to_be_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    fs::write(&file, "no directory").unwrap();
+    let written = write_whole(&file.join("out"), |to| to.write_all(b"text"));
+    let made = CaptureWriter::create(&options(&file.join("run.htrail"))).map(|_| ());
+    for refused in [written, made] {
+        let error = refused.unwrap_err().to_string();
+        assert!(error.contains(": cannot look at it: "), "{error}");
     }
 }
 
