@@ -265,7 +265,7 @@ impl<'a, V: FnMut(&Event)> History<'a, V> {
         self.exact = true;
         if omitted > 0 {
             // Their handles look as if nobody had made them.
-            self.replay_hole(0);
+            self.hole(0);
         }
     }
 
@@ -300,13 +300,13 @@ impl<'a, V: FnMut(&Event)> History<'a, V> {
     fn lose(&mut self, slots: u64) {
         self.lost = self.lost.saturating_add(slots);
         self.exact = false;
-        self.replay_hole(0);
+        self.replay.add_gap(Gap::hole(0, self.last_cycle));
         (self.visit)(&Event::Lost { slots });
     }
 
     /// From here on, an unknown number of records is missing.
-    pub(crate) fn replay_hole(&mut self, ring: u8) {
-        self.replay.add_gap(Gap::hole(ring, self.last_cycle));
+    pub(crate) fn hole(&mut self, ring: u8) {
+        self.gap(Gap::hole(ring, self.last_cycle));
     }
 
     fn slots_frame(&mut self, body: &[u64]) {

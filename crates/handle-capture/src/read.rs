@@ -141,7 +141,7 @@ pub(crate) fn read_sources(
     let rest = history.beyond(&rings, &newcomers);
     let without_rings = rings_in.as_ref().err().filter(|_| !history.stopped());
     if without_rings.is_some() {
-        history.replay_hole(0);
+        history.hole(0);
     }
     let notes = names.notes();
 
@@ -218,7 +218,7 @@ impl<V: FnMut(&Event)> History<'_, V> {
         for (ring, found) in rings.iter().enumerate() {
             self.notice_release(ring, found);
             if found.damaged > 0 || found.bounds.is_none() {
-                self.replay_hole(ring as u8);
+                self.hole(ring as u8);
             }
             let slots: Vec<_> =
                 found.slots.iter().filter(|slot| !self.has(slot.ring, slot.position)).copied().collect();

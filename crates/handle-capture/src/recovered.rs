@@ -186,7 +186,7 @@ pub enum Event {
     Resumed(Box<Snapshot>),
     /// A record.
     Record(CapturedRecord),
-    /// A ring was full for a while.
+    /// A ring was full for a while, or here records are missing of which nobody knows how many: see [`Gap::is_hole`].
     Gap(Gap),
     /// Here something is missing that was there.
     Lost {

@@ -98,7 +98,7 @@ fn a_published_line_that_is_damaged_is_told_and_leaves_a_hole() {
     let third = image.line(&signals(4..5)[0]);
     image.damage(&third);
     let (recovered, events) = image.read();
-    assert_eq!(told(&events), ["0", "2", "3", "5"]);
+    assert_eq!(told(&events), ["gap 0", "0", "2", "3", "5"]);
     assert_eq!(recovered.notes, [Note::DamagedLines { ring: 0, lines: 2 }]);
     assert_eq!(recovered.snapshot.losses.holes(), [0]);
     assert_eq!(recovered.info.slots_in_rings, 4);

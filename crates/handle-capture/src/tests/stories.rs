@@ -2,9 +2,10 @@
 
 use handle_audit::{CapturedRecord, HandleAuditEntry, HandleKind, Label, Operation, label};
 
-use super::image::{Image, geometry, signals};
+use super::image::{Image, geometry, record, signals};
 use crate::diff::{Act, Diff, Divergence, ObjectKey, Occasion, Site, Uneven, diff};
 use crate::frame::Kind;
+use crate::layout::Geometry;
 use crate::recovered::Note;
 use crate::story::{Flow, OlderObject, Story};
 
@@ -50,6 +51,28 @@ fn a_story_breaks_off_where_records_are_missing_and_not_where_a_ring_was_full() 
     assert_eq!((story.last_cycle(), story.holes), (19, vec![0]));
     let [OlderObject { handle, kind, created }] = story.older[..] else { panic!("{:?}", story.older) };
     assert_eq!((handle, kind, created.cycle), (0x1000, HandleKind::EVENT_AUTO, 0));
+}
+
+/// A line that the reader finds damaged, and rings that are gone, may have held the end of a wait.
+#[test]
+fn a_wait_whose_end_may_have_been_in_a_damaged_ring_is_not_called_open() {
+    let wait = record(0, 0, Operation::Wait, 0x1000, 1);
+    let after = [record(0, 1, Operation::Wake, 0x1000, 2), record(0, 2, Operation::Signal, 0x1000, 3)];
+    let mut image = Image::new(geometry());
+    image.append(&[wait]);
+    image.publish(1, &after);
+    let told = |image: &Image| {
+        let story = story_of(image);
+        (story.waits[0].end, story.waits[0].is_open(), story.holes)
+    };
+    assert_eq!(told(&image), (Some(1), false, vec![]));
+    let line = image.line(&after[0]);
+    image.damage(&line);
+    assert_eq!(told(&image), (None, false, vec![1]));
+
+    let mut image = Image::new(Geometry { rings_elsewhere: true, ..geometry() });
+    image.append(&[wait]);
+    assert_eq!(told(&image), (None, false, vec![1]));
 }
 
 #[test]
