@@ -48,6 +48,13 @@ impl NotesWriter {
         (self.end - self.at).saturating_sub(END_RESERVE + LABEL_RESERVE.saturating_sub(self.label_bytes))
     }
 
+    /// Whether an attachment of so many bytes can be made, and fits.
+    pub(crate) fn takes(&self, name: &str, bytes: usize) -> bool {
+        name.len() <= MAX_NAME_BYTES
+            && bytes <= MAX_PARTS * PART_BYTES
+            && Self::attachment_bytes(bytes) <= self.room()
+    }
+
     fn append(&mut self, file: &File, kind: Kind, body: &[u64]) -> io::Result<u64> {
         let words = frame::encode(self.geometry.notes_seal(), kind, self.number, 0, body);
         let bytes = frame::to_bytes(&words);

@@ -20,7 +20,7 @@ use std::sync::OnceLock;
 use crate::error::CaptureError;
 use crate::frame::to_bytes;
 use crate::layout::{Block, Geometry, HEADERS, PAGE, RING_CONTROL, Role, header};
-use crate::notes::{LABEL_RESERVE, MAX_NAME_BYTES, MAX_PARTS, NotesWriter};
+use crate::notes::{LABEL_RESERVE, NotesWriter};
 use crate::place::{self, NewFile, Turn};
 use crate::segment::SegmentWriter;
 use crate::words::Pen;
@@ -301,12 +301,12 @@ impl CaptureWriter {
     /// [`CaptureError::AttachmentTooLarge`], or what the operating system says.
     pub fn attach(&self, name: &str, bytes: &[u8]) -> Result<(), CaptureError> {
         let inner = &self.inner;
-        let needed = NotesWriter::attachment_bytes(bytes.len());
         let attached = inner.with_notes(|notes| {
-            if name.len() > MAX_NAME_BYTES || needed > notes.room() || bytes.len() > MAX_PARTS << 15 {
-                return Err(notes.room());
+            if notes.takes(name, bytes.len()) {
+                Ok(notes.attachment(&inner.file, name, bytes))
+            } else {
+                Err(notes.room())
             }
-            Ok(notes.attachment(&inner.file, name, bytes))
         })?;
         match attached {
             Ok(written) => written.map_err(CaptureError::io(&inner.path, "cannot attach")),

@@ -127,6 +127,18 @@ fn an_attachment_of_more_parts_than_there_may_be_is_none() {
     }
 }
 
+#[test]
+fn an_attachment_that_a_reader_would_not_take_is_not_made_whatever_the_room() {
+    let writer = NotesWriter::new(Geometry { notes_bytes: 1 << 28, ..geometry() });
+    let (long, longer) = ("n".repeat(MAX_NAME_BYTES), "n".repeat(MAX_NAME_BYTES + 1));
+    let most = MAX_PARTS * (32 << 10);
+    for (name, bytes, is_taken) in
+        [(&long, 0, true), (&long, most, true), (&long, most + 1, false), (&longer, 0, false)]
+    {
+        assert_eq!(writer.takes(name, bytes), is_taken, "{bytes} bytes, a name of {}", name.len());
+    }
+}
+
 /// Notes of so many pages in a file.
 fn written(pages: u64) -> (NotesWriter, File, Geometry) {
     let geometry = Geometry { notes_bytes: pages * PAGE, ..geometry() };
