@@ -6,7 +6,7 @@
 # Installs valgrind if it is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-limit_on=45
+limit_on=41
 limit_off=3
 calls=10000
 

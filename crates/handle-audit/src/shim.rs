@@ -23,7 +23,7 @@ pub(crate) use std::{
 };
 
 #[cfg(not(any(loom, shuttle)))]
-pub(crate) use spsc_ring::{is_set, largest};
+pub(crate) use spsc_ring::{CELLS, Cells, is_set};
 
 /// Whether a flag is set.
 #[cfg(any(loom, shuttle))]
@@ -31,10 +31,21 @@ pub(crate) fn is_set(flag: &AtomicBool) -> bool {
     flag.load(Ordering::Relaxed)
 }
 
-/// The largest of the numbers in a stripe's cells.
+/// Cells of a stripe.
 #[cfg(any(loom, shuttle))]
-pub(crate) fn largest(cells: &[AtomicU64]) -> u64 {
-    cells.iter().fold(0, |largest, cell| largest.max(cell.load(Ordering::Relaxed)))
+pub(crate) const CELLS: usize = 3;
+
+/// The cells of a stripe.
+#[cfg(any(loom, shuttle))]
+#[derive(Debug)]
+pub(crate) struct Cells(pub(crate) [AtomicU64; CELLS]);
+
+#[cfg(any(loom, shuttle))]
+impl Cells {
+    /// The largest of the numbers in them.
+    pub(crate) fn largest(&self) -> u64 {
+        self.0.iter().fold(0, |largest, cell| largest.max(cell.load(Ordering::Relaxed)))
+    }
 }
 
 /// Rests that long, or until somebody unparks the thread.

@@ -3,7 +3,8 @@
 //! Lamport's bakery numbering: a recorder takes one more than the largest number it sees on the handle's stripe
 //! and shows it in its own cell before it publishes. docs/ordering.md has the argument.
 
-use crate::shim::{AtomicU64, Ordering, largest};
+pub(crate) use crate::shim::CELLS;
+use crate::shim::{AtomicU64, Cells, Ordering};
 
 #[cfg(not(any(loom, shuttle)))]
 const STRIPE_BITS: u32 = 8;
@@ -12,12 +13,6 @@ const STRIPE_BITS: u32 = 1;
 
 /// Stripes that handles hash onto.
 pub(crate) const STRIPES: usize = 1 << STRIPE_BITS;
-
-/// Recorders that have a cell of their own: as many as fit one cache line.
-#[cfg(not(any(loom, shuttle)))]
-pub(crate) const CELLS: usize = spsc_ring::CELLS;
-#[cfg(any(loom, shuttle))]
-pub(crate) const CELLS: usize = 3;
 
 /// The cell of a recorder. As an enumeration, so that the compiler knows how many there are and need not look.
 #[derive(Clone, Copy, Debug)]
@@ -48,18 +43,6 @@ pub(crate) const fn stripe_of(handle: u32) -> usize {
     (handle.wrapping_mul(0x9E37_79B1) >> (32 - STRIPE_BITS)) as usize
 }
 
-/// One cache line.
-#[derive(Debug)]
-#[cfg_attr(not(any(loom, shuttle)), repr(align(64)))]
-struct Stripe {
-    /// Written by the recorder whose cell it is (Relaxed), read by all recorders (Relaxed). Order comes from
-    /// coherence: who synchronised with an earlier record sees its cell, or a later value of it.
-    cells: [AtomicU64; CELLS],
-}
-
-#[cfg(not(any(loom, shuttle)))]
-const _: () = assert!(size_of::<Stripe>() == 64);
-
 /// What a cell holds before the first record: the bits of 1.0. From here on, 2^62 stamps are the bits of ordinary
 /// positive numbers, which compare as their bits do. Each record on a stripe adds at most one to the largest, so the
 /// bits of infinity, and of what is no number behind it, are out of reach: at 10^9 records a second that takes 146
@@ -67,14 +50,17 @@ const _: () = assert!(size_of::<Stripe>() == 64);
 pub(crate) const FIRST: u64 = 1f64.to_bits();
 
 /// The table of stripes. It lies within what recorders share, so that its address needs no load.
+///
+/// A cell is written by the recorder whose it is (Relaxed) and read by all recorders (Relaxed). Order comes from
+/// coherence: who synchronised with an earlier record sees its cell, or a later value of it.
 #[derive(Debug)]
 pub(crate) struct Stamps {
-    stripes: [Stripe; STRIPES],
+    stripes: [Cells; STRIPES],
 }
 
 impl Stamps {
     pub(crate) fn new() -> Self {
-        let stripe = || Stripe { cells: std::array::from_fn(|_| AtomicU64::new(FIRST)) };
+        let stripe = || Cells(std::array::from_fn(|_| AtomicU64::new(FIRST)));
         Self { stripes: std::array::from_fn(|_| stripe()) }
     }
 
@@ -89,20 +75,19 @@ impl Stamps {
     /// One more than the largest number on the handle's stripe.
     #[inline(always)]
     pub(crate) fn choose(&self, handle: u32) -> u64 {
-        let cells = &self.stripes[stripe_of(handle)].cells;
-        largest(cells) + 1
+        self.stripes[stripe_of(handle)].largest() + 1
     }
 
     /// Shows a stamp to the other recorders.
     #[inline(always)]
     pub(crate) fn show(&self, handle: u32, cell: CellNumber, stamp: u64) {
-        self.stripes[stripe_of(handle)].cells[cell as usize % CELLS].store(stamp, Ordering::Relaxed);
+        self.stripes[stripe_of(handle)].0[cell as usize % CELLS].store(stamp, Ordering::Relaxed);
     }
 
     /// The same where there are more recorders than cells: one counter for the stripe, with a read-modify-write.
     #[cold]
     pub(crate) fn next_shared(&self, handle: u32) -> u64 {
-        self.stripes[stripe_of(handle)].cells[0].fetch_add(1, Ordering::Relaxed) + 1
+        self.stripes[stripe_of(handle)].0[0].fetch_add(1, Ordering::Relaxed) + 1
     }
 }
 

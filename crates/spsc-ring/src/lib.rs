@@ -29,7 +29,7 @@
 //! that what a killed process had published can be read afterwards.
 //!
 //! Beside the ring there are the few reads of a recording path that take unsafe code: [`Direct`], [`is_set`],
-//! [`largest`].
+//! [`Cells`].
 //!
 //! With `--cfg loom` the ring's code runs on loom's atomics and cells, with `--cfg shuttle` on shuttle's.
 
@@ -39,7 +39,7 @@ mod planted;
 mod ring;
 mod shim;
 
-pub use hot::{CELLS, Direct, is_set, largest};
+pub use hot::{CELLS, Cells, Direct, is_set};
 pub use line::{
     CONTROL_WORDS, Damaged, FIRST_NOTE_WORD, HEAD_WORD, LINE_WORDS, Line, LineConsumer, LineProducer,
     NOTE_WORDS, PAYLOAD_WORDS, Payload, Seal, SharedWords, TAIL_WORD, line_ring,
