@@ -111,10 +111,11 @@ fn comes_before_at_once(one: &Record, other: &Record) -> bool {
 #[cold]
 fn insert(block: &Block, kept: u64, record: &Record) -> bool {
     let held = kept.min(AUDIT_RING_CAPACITY as u64);
-    let later = (0..held).take_while(|back| comes_before(record, block, kept - 1 - back)).count() as u64;
-    if later == AUDIT_RING_CAPACITY as u64 {
+    // A thread that came from another ring brings many that are older than all of them.
+    if held == AUDIT_RING_CAPACITY as u64 && comes_before(record, block, kept - held) {
         return false;
     }
+    let later = (0..held).take_while(|back| comes_before(record, block, kept - 1 - back)).count() as u64;
     for number in (kept - later..kept).rev() {
         write(block, number + 1, &read(block, number));
     }
