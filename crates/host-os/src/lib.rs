@@ -1,4 +1,4 @@
-//! What the operating system gives: signals and file mappings, behind safe functions.
+//! What the operating system and the processor give: signals, file mappings and a counter, behind safe functions.
 //!
 //! ```text
 //! SIGINT, SIGTERM ─▶ InterruptWatch ─▶ the host's action, on a thread of its own
@@ -20,11 +20,13 @@
 //!
 //! - It knows nothing of guests or audits: what to do on an interrupt is the caller's.
 
+mod counter;
 mod crash;
 mod guard;
 mod interrupt;
 mod mapping;
 
+pub use counter::TimeStampCounter;
 pub use crash::{CRASH_NOTE_WORDS, leave_crash_notes, leave_no_crash_notes};
 pub use interrupt::{InterruptWatch, SECOND_SIGINT, SECOND_SIGTERM};
 pub use mapping::{SharedMapping, reserve};

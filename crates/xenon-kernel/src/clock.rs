@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use host_os::TimeStampCounter;
+
 /// Cycles of the guest timebase in a second.
 pub const CYCLES_PER_SECOND: u64 = 50_000_000;
 
@@ -18,8 +20,8 @@ const LAST_CYCLE: u64 = u64::MAX >> 4;
 /// Where the cycles come from.
 #[derive(Debug)]
 pub(crate) enum Clock {
-    /// The host's monotonic clock, from the start of the run on.
-    Real(Instant),
+    /// The host's monotonic clock, from the start of the run on, and the counter it is kept by, if it may be read.
+    Real(Instant, Option<TimeStampCounter>),
     /// Instructions retired, one a cycle, and jumps to the next deadline when everybody is parked. Advanced by the one
     /// OS thread of a deterministic run.
     Virtual(AtomicU64),
@@ -27,19 +29,31 @@ pub(crate) enum Clock {
 
 impl Clock {
     pub(crate) fn new(deterministic: bool) -> Self {
-        if deterministic { Self::Virtual(AtomicU64::new(0)) } else { Self::Real(Instant::now()) }
+        if deterministic {
+            Self::Virtual(AtomicU64::new(0))
+        } else {
+            Self::Real(Instant::now(), TimeStampCounter::find())
+        }
     }
 
     /// Cycles since the run began.
     #[inline]
     pub(crate) fn now(&self) -> u64 {
         match self {
-            Self::Real(start) => {
+            Self::Real(start, _) => {
                 let elapsed = start.elapsed();
                 elapsed.as_secs() * CYCLES_PER_SECOND
                     + u64::from(elapsed.subsec_nanos()) / NANOSECONDS_PER_CYCLE
             }
             Self::Virtual(cycles) => cycles.load(Relaxed),
+        }
+    }
+
+    /// What a [`Follower`](crate::follower::Follower) may read between two looks at this clock.
+    pub(crate) fn counter(&self) -> Option<TimeStampCounter> {
+        match self {
+            Self::Real(_, counter) => *counter,
+            Self::Virtual(_) => None,
         }
     }
 

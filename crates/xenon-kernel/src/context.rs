@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use handle_audit::aux::{ApcAux, ThreadAux, ThreadEvent, TimerAux};
 use handle_audit::{Frame, HandleAudit, HandleAuditEntry, HandleKind, Label, Operation, Recorder, aux};
 
+use crate::follower::Follower;
 use crate::kernel::{Counters, Kernel, bump};
 use crate::state::State;
 use crate::status::Status;
@@ -19,6 +20,8 @@ pub(crate) struct Context<'k> {
     pub(crate) kernel: &'k Kernel,
     pub(crate) ring: usize,
     recorder: Option<Recorder>,
+    /// What the cycles of its records are read from.
+    follower: Follower,
     /// The audit that this thread drains itself, in a deterministic run, and the events counted when it last did.
     pump: Option<(&'k HandleAudit, u64)>,
     pub(crate) counters: &'k Counters,
@@ -44,7 +47,8 @@ impl<'a> By<'a> {
 
 impl<'k> Context<'k> {
     pub(crate) fn new(kernel: &'k Kernel, ring: usize, recorder: Option<Recorder>) -> Self {
-        Self { kernel, ring, recorder, pump: None, counters: &kernel.counters[ring] }
+        let follower = Follower::new(kernel.clock.counter());
+        Self { kernel, ring, recorder, follower, pump: None, counters: &kernel.counters[ring] }
     }
 
     /// The same, with the audit to drain.
@@ -82,7 +86,7 @@ impl<'k> Context<'k> {
     fn entry(&mut self, by: By<'_>, aux: u64) -> Option<(&mut Recorder, HandleAuditEntry)> {
         bump(&self.counters.events, 1);
         let recorder = self.recorder.as_mut().filter(|recorder| recorder.is_enabled())?;
-        let now = self.kernel.clock.now();
+        let now = self.follower.now(&self.kernel.clock);
         let (cycle, tid) = by.thread.map_or((now, 0), |thread| (thread.next_cycle(now), thread.tid));
         Some((recorder, HandleAuditEntry { cycle, tid, lr: by.lr, source: by.source, aux }))
     }

@@ -66,6 +66,7 @@ mod deterministic;
 mod dispatch;
 mod exports;
 mod fault;
+mod follower;
 mod format;
 mod guest_space;
 mod handle_table;
