@@ -1,4 +1,5 @@
-/* Eight workers on one semaphore take jobs until they are used up; a critical section guards the checksum. Healthy. */
+/* Eight workers on one semaphore take jobs until they are used up; a critical section guards the checksum. The
+   argument's low 20 bits are the jobs, the bits above the rounds of computing in each: so many, so few kernel events a second. Healthy. */
 #include "xbox.h"
 
 enum { WORKERS = 8 };
@@ -6,11 +7,11 @@ enum { WORKERS = 8 };
 static HANDLE work_ready;
 static CRITICAL_SECTION total_lock;
 static volatile u32 next_job;
-static u32 jobs, total, finished;
+static u32 jobs, rounds, total, finished;
 
 GUEST_FN u32 run_job(u32 job)
 {
-    return compute(16, scramble(job));
+    return compute(rounds, scramble(job));
 }
 
 GUEST_FN u32 worker(void *context)
@@ -43,7 +44,8 @@ GUEST_FN void feed(void)
 GUEST_FN u32 main(u32 arg)
 {
     HANDLE workers[WORKERS];
-    jobs = arg ? arg : 100000;
+    jobs = arg & 0xfffff ? arg & 0xfffff : 100000;
+    rounds = arg >> 20 ? arg >> 20 : 16;
     work_ready = create_semaphore(0, (i32)jobs + WORKERS);
     RtlInitializeCriticalSection(&total_lock);
     for (u32 i = 0; i < WORKERS; i++)
