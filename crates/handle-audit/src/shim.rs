@@ -46,6 +46,9 @@ impl Cells {
     pub(crate) fn largest(&self) -> u64 {
         self.0.iter().fold(0, |largest, cell| largest.max(cell.load(Ordering::Relaxed)))
     }
+
+    /// No model has caches.
+    pub(crate) fn fetch(&self) {}
 }
 
 /// Rests that long, or until somebody unparks the thread.

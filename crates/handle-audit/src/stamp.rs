@@ -72,6 +72,12 @@ impl Stamps {
         stamp
     }
 
+    /// Fetches what a stamp for this handle will need.
+    #[inline(always)]
+    pub(crate) fn fetch(&self, handle: u32) {
+        self.stripes[stripe_of(handle)].fetch();
+    }
+
     /// One more than the largest number on the handle's stripe.
     #[inline(always)]
     pub(crate) fn choose(&self, handle: u32) -> u64 {

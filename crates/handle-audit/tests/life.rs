@@ -141,3 +141,20 @@ fn one_audit_serves_the_whole_process() {
     let refused = second.install().expect_err("there is one already");
     assert_eq!(refused.claim(1).unwrap_err(), ClaimError::NoSuchRing { ring: 1, rings: 1 });
 }
+
+#[test]
+fn an_expected_record_is_none() {
+    let audit = HandleAudit::new(AuditConfig::default().manual()).unwrap();
+    let mut recorder = audit.claim(0).unwrap();
+    recorder.expect(4);
+    audit.enable().unwrap();
+    recorder.record_create(4, HandleKind::EVENT_AUTO, entry(1));
+    for handle in [0, 4, 8, u32::MAX] {
+        recorder.expect(handle);
+    }
+    recorder.record_signal(4, entry(2));
+    let losses = audit.losses().unwrap();
+    assert_eq!((losses.recorded(), losses.attempted()), (2, 2));
+    assert_eq!(audit.snapshot().unwrap().trails.len(), 1);
+    assert_eq!(audit.trail(4).unwrap().signals.total(), 1);
+}

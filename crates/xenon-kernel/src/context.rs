@@ -7,6 +7,7 @@ use handle_audit::{Frame, HandleAudit, HandleAuditEntry, HandleKind, Label, Oper
 
 use crate::follower::Follower;
 use crate::kernel::{Counters, Kernel, bump};
+use crate::object::Object;
 use crate::state::State;
 use crate::status::Status;
 use crate::thread::Thread;
@@ -65,6 +66,15 @@ impl<'k> Context<'k> {
             *pumped_at = events;
             // A drain that died has said why; the run goes on without its reports.
             let _ = audit.pump();
+        }
+    }
+
+    /// Before `object` is locked: there is likely to be a record on it, and the lock is held for less time if what that
+    /// record needs is under way.
+    #[inline]
+    pub(crate) fn expect_record(&self, object: &Object) {
+        if let Some(recorder) = &self.recorder {
+            recorder.expect(object.first_name);
         }
     }
 

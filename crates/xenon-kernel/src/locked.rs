@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use ppc::Memory;
 use smallvec::SmallVec;
 
 use crate::context::{By, Context};
@@ -22,8 +21,9 @@ pub(crate) struct Locked<'a> {
 
 impl<'a> Locked<'a> {
     /// Locks `objects`, which are sorted and distinct.
-    fn new(objects: &'a [Arc<Object>], memory: &'a Memory) -> Self {
-        let guards = objects.iter().map(|object| object.lock(memory)).collect();
+    fn new(objects: &'a [Arc<Object>], cx: &Context<'a>) -> Self {
+        objects.iter().for_each(|object| cx.expect_record(object));
+        let guards = objects.iter().map(|object| object.lock(&cx.kernel.memory)).collect();
         Self { guards, released: SmallVec::new() }
     }
 
@@ -70,7 +70,7 @@ impl Context<'_> {
     ) -> R {
         let mut objects: Objects = objects.into_iter().collect();
         sort(&mut objects);
-        let mut locked = Locked::new(&objects, &self.kernel.memory);
+        let mut locked = Locked::new(&objects, self);
         let result = f(self, &mut locked);
         self.unlock(locked);
         result
@@ -88,7 +88,7 @@ impl Context<'_> {
         let mut objects: Objects = others.into_iter().chain([object.clone()]).collect();
         loop {
             sort(&mut objects);
-            let mut locked = Locked::new(&objects, &self.kernel.memory);
+            let mut locked = Locked::new(&objects, self);
             let missing = locked.partners_missing(object);
             if missing.is_empty() {
                 let result = f(self, &mut locked);
@@ -120,6 +120,7 @@ impl Context<'_> {
         object: &Arc<Object>,
         f: impl FnOnce(&mut Self, &mut State) -> R,
     ) -> R {
+        self.expect_record(object);
         let mut state = object.lock(&self.kernel.memory);
         f(self, &mut state)
     }

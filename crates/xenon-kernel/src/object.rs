@@ -21,6 +21,8 @@ use crate::thread::Thread;
 pub(crate) struct Object {
     /// Rises from object to object: the order in which several locks are taken.
     pub(crate) id: u64,
+    /// Its primary name when it was made; it may have got another since.
+    pub(crate) first_name: u32,
     pub(crate) kind: HandleKind,
     /// The thread that a thread object stands for.
     pub(crate) thread: Option<Arc<Thread>>,
@@ -57,7 +59,7 @@ impl Object {
         let header_type = dispatch.header_type();
         let state = State::new(name, header, dispatch, ledger);
         let set_name = AtomicU32::new(state.set_name());
-        Self { id, kind, thread, file, header_type, state: Mutex::new(state), set_name }
+        Self { id, first_name: name, kind, thread, file, header_type, state: Mutex::new(state), set_name }
     }
 
     /// What pseudo handle -1 names.
