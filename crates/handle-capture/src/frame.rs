@@ -338,6 +338,8 @@ mod tests {
             (between(3, 100), false, 1),
             (between(0, 100), true, 1),
             (between(3, 100), true, 2),
+            // A frame that begins with the section's last word is not looked for beyond it.
+            ([three(), vec![FRAME_MAGIC.into()]].concat(), false, 1),
             // Two of the longest fit the window.
             (longest.collect(), true, 3),
         ];
