@@ -5,10 +5,10 @@ use handle_audit::{Checkpoint, Operation};
 use super::image::{Changing, Image, cycles, geometry, record, signals, told};
 use crate::find::Found;
 use crate::frame::Kind;
+use crate::history::Extent;
 use crate::layout::{Geometry, Role};
 use crate::read::{read_bytes, read_sources};
 use crate::recovered::{Ending, Event, Note, Recovered};
-use crate::{VERSION, history::Extent};
 
 /// Reads it while it is written.
 pub(crate) fn read_changing(
@@ -195,7 +195,6 @@ fn slots_and_stops_of_rings_that_there_are_not_are_left_out() {
     image.frame(Kind::Stopped, &[1]);
     let (recovered, events) = image.read();
     assert_eq!((told(&events), recovered.info.slots_in_segments), (cycles(0..4), 4));
-    assert_eq!(VERSION, 1);
 }
 
 /// The writer comes round while segments are read; the newest two of those that it wrote meanwhile are tried.
