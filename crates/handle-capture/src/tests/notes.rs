@@ -9,7 +9,7 @@ use super::image::{Changing, Image, geometry, source};
 use crate::frame::{Frames, Kind};
 use crate::layout::{Geometry, PAGE};
 use crate::names::Names;
-use crate::notes::{LABEL_RESERVE, MAX_NAME_BYTES, MAX_PARTS, NotesWriter};
+use crate::notes::{MAX_NAME_BYTES, MAX_PARTS, NotesWriter};
 use crate::recovered::Note;
 use crate::source::{FileSource, Source};
 use crate::words::{LabelOf, Pen};
@@ -196,7 +196,8 @@ fn the_notes_can_be_filled_to_the_last_word_and_no_further() {
 fn however_much_is_attached_every_label_fits_and_the_reason_of_the_end() {
     let (mut writer, file, geometry) = written(256);
     let room = writer.room();
-    assert_eq!(room, 256 * PAGE - 128 - LABEL_RESERVE - 4096);
+    // Behind the block, 4096 labels of fifteen words and a page for the end.
+    assert_eq!(room, 256 * PAGE - 128 - 4096 * 15 * 8 - 4096);
     let label = Label::from_data(&"m".repeat(MAX_LABEL_BYTES));
     (0..MAX_LABELS / 2).for_each(|_| writer.label(&file, label).unwrap());
     assert_eq!(writer.room(), room, "labels take from what is kept for them");

@@ -7,6 +7,7 @@ use crate::error::CaptureError;
 use crate::find;
 use crate::layout::{Geometry, Role};
 use crate::place::{Turn, may_replace};
+use crate::read::read;
 use crate::recovered::{Ending, Note};
 use crate::source::Source;
 
@@ -76,6 +77,19 @@ fn any_block_that_is_left_is_enough_and_most_of_them_are_right() {
     mixed.block(Role::Segment, 0, 1);
     mixed.block(Role::Segment, 1, 2);
     assert_eq!(found(&mixed.bytes), Some((geometry.id, false)));
+}
+
+#[test]
+fn a_path_of_rings_that_is_longer_than_it_may_be_is_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.htrail");
+    for (length, told) in [(2, "xx".to_owned()), (1024, "x".repeat(1024)), (1025, String::new())] {
+        let mut image = Image::new(Geometry { rings_elsewhere: true, segments: 1, ..geometry() });
+        // Word 256 of the header has its length; the words behind the path are not part of it.
+        image.put(8 * 256, &[&[length][..], &[u64::from_le_bytes(*b"xxxxxxxx"); 130]].concat());
+        fs::write(&path, &image.bytes).unwrap();
+        assert_eq!(read(&path).unwrap().notes, [Note::RingsMissing { path: told }], "{length}");
+    }
 }
 
 #[test]
