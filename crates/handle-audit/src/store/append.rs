@@ -192,7 +192,7 @@ impl TrailWriter {
         let more = store.more.at(self.more(store, head));
         let (word, lengths) = (&more[more::STACK_AND_NAMES], &more[more::LENGTHS]);
         let known = (get(lengths) >> 8) as usize & 0xFF;
-        if known == 0 && high(get(word)) == 0 {
+        if high(get(word)) == 0 {
             set_high(word, self.blocks.take(&store.cells, Size::Chunk));
         }
         let mut names = store.cells.words(high(get(word)), Size::Chunk);

@@ -114,11 +114,11 @@ impl Cells {
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
     /// The last cell that was ever part of a block.
-    used: u32,
+    pub(super) used: u32,
     /// Up to here, cells have memory.
-    made: u32,
+    pub(super) made: u32,
     /// Blocks that were given back, by size.
-    free: [Vec<u32>; SIZES.len()],
+    pub(super) free: [Vec<u32>; SIZES.len()],
 }
 
 impl Blocks {
@@ -128,8 +128,8 @@ impl Blocks {
         if self.free.iter().all(|free| free.len() >= count as usize) {
             return true;
         }
-        // The last block of a segment may not fit it.
-        let Some(last) = self.used.checked_add((count + 1) * LARGEST) else { return false };
+        // Memory comes by segments: a block that does not fit its own goes to the next one, which has room for all.
+        let Some(last) = self.used.checked_add(count * LARGEST) else { return false };
         while self.made < last {
             let Some(made) = cells.make(self.made + 1) else { return false };
             self.made = made;
@@ -158,7 +158,7 @@ impl Blocks {
         block
     }
 
-    /// Takes a block back. Readers may still look at it; the version of its trail tells them.
+    /// Takes a block back, if it is one: 0 is none. Readers may still look at it; the version of its trail tells them.
     pub(super) fn give(&mut self, block: u32, size: Size) {
         let free = &mut self.free[size as usize];
         // What cannot be noted for lack of memory is not used again.
@@ -183,19 +183,17 @@ impl Blocks {
     /// A larger block for the same open waits, or entries.
     pub(super) fn enlarge(&mut self, cells: &Cells, block: u32, length: usize, size: Size) -> u32 {
         let larger = self.take(cells, size);
-        if length > 0 {
-            let (from, to) = (cells.run(block, length), cells.run(larger, length));
-            from.iter().zip(to).for_each(|(from, to)| packed::copy(&from.0, &to.0));
-            self.give(block, Size::of_waits(length));
-        }
+        let (from, to) = (cells.run(block, length), cells.run(larger, length));
+        from.iter().zip(to).for_each(|(from, to)| packed::copy(&from.0, &to.0));
+        self.give(block, Size::of_waits(length));
         larger
     }
 
     /// Takes all blocks of a list back.
     pub(super) fn give_list(&mut self, cells: &Cells, block: u32, total: u64) {
         match total {
-            0 => {}
             1 => self.give(block, Size::Cell),
+            // Or none.
             _ if total <= CHUNK as u64 => self.give(block, Size::Chunk),
             _ => {
                 self.give(low(get(&cells.at(link(block)).0[0])), Size::Chunk);

@@ -85,7 +85,7 @@ impl TrailWriter {
         }
         set_low(&more[more::STACK_AND_NAMES], chunk);
         let lengths = &more[more::LENGTHS];
-        set(lengths, get(lengths) & !0xFF | length);
+        set(lengths, get(lengths) + length);
     }
 }
 

@@ -27,14 +27,11 @@ fn newest<'a>(store: &'a TrailStore, head: &'a Line) -> impl Iterator<Item = &'a
     let mut left: [u64; LISTS] = std::array::from_fn(|list| store.total(head, list));
     let totals = left;
     std::iter::from_fn(move || {
-        let last = |list: usize| {
-            (left[list] > 0).then(|| store.cells.entry(store.block(head, list), totals[list], left[list] - 1))
-        };
-        let newest =
-            (0..LISTS).filter(|list| left[*list] > 0).max_by_key(|list| last(*list).map(packed::seq))?;
+        let last = |list: usize| store.cells.entry(store.block(head, list), totals[list], left[list] - 1);
+        let newest = (0..LISTS).filter(|list| left[*list] > 0).max_by_key(|list| packed::seq(last(*list)))?;
         let entry = last(newest);
         left[newest] -= 1;
-        entry
+        Some(entry)
     })
 }
 
@@ -60,9 +57,9 @@ impl TrailWriter {
         for index in 0..3 {
             set(&past[CREATED + index], get(&born[born::CREATED + index]));
         }
-        let (open, slots) = (store.open(head) as u32, store.open_slots(head) as u32);
+        let lengths = lengths(length, store.open(head), store.open_slots(head));
         set(&past[CLOSER_AND_OPEN], pair(closer, store.open_block(head)));
-        set(&past[LAST_AND_LENGTHS], pair(last, length | open << 8 | slots << 16));
+        set(&past[LAST_AND_LENGTHS], pair(last, lengths));
         for list in [SIGNALS, WAITS, WAKES] {
             set(&past[TOTALS + list], store.total(head, list));
         }
@@ -76,8 +73,8 @@ impl TrailWriter {
     fn clear(&mut self, past: &Past) -> u32 {
         let (closer_and_open, last_and_lengths) = (get(&past[CLOSER_AND_OPEN]), get(&past[LAST_AND_LENGTHS]));
         self.blocks.give(low(closer_and_open), Size::Cell);
-        let slots = high(last_and_lengths) >> 16 & 0xFF;
-        self.blocks.give(high(closer_and_open), Size::of_waits(slots as usize));
+        let [.., slots, _] = high(last_and_lengths).to_le_bytes();
+        self.blocks.give(high(closer_and_open), Size::of_waits(slots.into()));
         low(last_and_lengths)
     }
 
@@ -107,12 +104,17 @@ impl TrailWriter {
             set(&past[CREATED + index], word);
         }
         set(&past[CLOSER_AND_OPEN], pair(closer, waits));
-        set(&past[LAST_AND_LENGTHS], pair(last, newest_first.len() as u32 | open << 8 | open << 16));
+        set(&past[LAST_AND_LENGTHS], pair(last, lengths(newest_first.len(), open, open)));
         for (word, operation) in (TOTALS..WORDS).zip(counted()) {
             set(&past[word], before.totals.get(operation));
         }
         id
     }
+}
+
+/// The number of last records, of open waits and of slots for these, as they stand in a summary.
+fn lengths(last: usize, open: usize, slots: usize) -> u32 {
+    u32::from_le_bytes([last as u8, open as u8, slots as u8, 0])
 }
 
 /// The operations of the totals of a summary, in their order.
@@ -128,10 +130,9 @@ impl TrailStore {
         let words = [0, 1, 2].map(|index| get(&past[CREATED + index]));
         let (created, kind) = packed::created(low(get(&past[ORIGIN])), words);
         let (closer, open_block) = (low(get(&past[CLOSER_AND_OPEN])), high(get(&past[CLOSER_AND_OPEN])));
-        let (last, lengths) = (low(get(&past[LAST_AND_LENGTHS])), high(get(&past[LAST_AND_LENGTHS])));
-        let length = (lengths as usize & 0xFF).min(PREVIOUS_RECORDS);
-        let open = lengths as usize >> 8 & 0xFF;
-        let last = self.cells.read_run(last, length)?;
+        let last_and_lengths = get(&past[LAST_AND_LENGTHS]);
+        let [length, open, ..] = high(last_and_lengths).to_le_bytes();
+        let last = self.cells.read_run(low(last_and_lengths), usize::from(length).min(PREVIOUS_RECORDS))?;
         let mut totals: OperationCounts =
             counted().zip(TOTALS..WORDS).map(|(op, word)| (op, get(&past[word]))).collect();
         totals.add(Operation::Create, 1);
@@ -142,7 +143,7 @@ impl TrailStore {
             closed: self.read_cell(closer)?,
             totals,
             last: last.iter().rev().map(|cell| packed::read(&cell.0)).collect::<Option<_>>()?,
-            open_waits: self.read_waits(open_block, open)?,
+            open_waits: self.read_waits(open_block, open.into())?,
         })
     }
 }

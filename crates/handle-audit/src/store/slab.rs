@@ -156,10 +156,10 @@ impl<B: FromZeros, const N: usize> Slab<B, N> {
 /// The numbers of a slab that are free: 0 is never given out and means none.
 #[derive(Debug, Default)]
 pub(super) struct Supply {
-    used: u32,
+    pub(super) used: u32,
     /// Up to here, blocks have memory.
-    made: u32,
-    free: Vec<u32>,
+    pub(super) made: u32,
+    pub(super) free: Vec<u32>,
 }
 
 impl Supply {
@@ -197,7 +197,7 @@ impl Supply {
     /// Takes a block back. Readers may still look at it; the version of its trail tells them.
     pub(super) fn give(&mut self, id: u32) {
         // What cannot be noted for lack of memory is not used again.
-        if id != 0 && self.free.try_reserve(1).is_ok() {
+        if self.free.try_reserve(1).is_ok() {
             self.free.push(id);
         }
     }

@@ -30,8 +30,8 @@ impl TrailWriter {
         }
         let (block, open) = self.restore_waits(store, &trail.open_waits);
         set_low(&head.0[head::OPEN_AND_MORE], block);
-        set_top(&head.0[head::OPEN], open as usize);
-        set_top(&head.0[head::OPEN_SLOTS], open as usize);
+        set_top(&head.0[head::OPEN], open);
+        set_top(&head.0[head::OPEN_SLOTS], open);
         self.restore_more(store, head, trail);
         self.publish(store, trail.handle, id);
     }
@@ -51,7 +51,7 @@ impl TrailWriter {
     }
 
     /// Writes open waits to a block of their own; returns it, and how many they are.
-    pub(super) fn restore_waits(&mut self, store: &TrailStore, waits: &[TrailEntry]) -> (u32, u32) {
+    pub(super) fn restore_waits(&mut self, store: &TrailStore, waits: &[TrailEntry]) -> (u32, usize) {
         let waits = &waits[..waits.len().min(MAX_OPEN_WAITS)];
         if waits.is_empty() {
             return (0, 0);
@@ -60,7 +60,7 @@ impl TrailWriter {
         for (wait, cell) in waits.iter().zip(store.cells.run(block, waits.len())) {
             packed::write(wait, &cell.0);
         }
-        (block, waits.len() as u32)
+        (block, waits.len())
     }
 
     fn restore_more(&mut self, store: &TrailStore, head: &Line, trail: &HandleAuditTrail) {
