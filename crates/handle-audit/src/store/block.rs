@@ -255,5 +255,42 @@ mod tests {
         for (number, cell) in (0..).zip(cells.run(block, MAX_OPEN_WAITS)) {
             assert_eq!(get(&cell.0[1]), number);
         }
+        let sizes = [1, 2, CHUNK, CHUNK + 1, MAX_OPEN_WAITS].map(Size::of_waits);
+        assert_eq!(sizes, [Size::Cell, Size::Chunk, Size::Chunk, Size::Waits, Size::Waits]);
+    }
+
+    /// The last cell of the first segment.
+    const END: u32 = SEGMENT as u32 - 1;
+
+    /// All cells of the first segment but these are in use.
+    fn with_left(left: u32) -> Blocks {
+        Blocks { used: END - left, ..Blocks::default() }
+    }
+
+    #[test]
+    fn memory_is_made_when_it_is_needed_and_not_before() {
+        for count in 1..=3 {
+            let enough = count * LARGEST;
+            for (left, made) in [(enough, END), (enough - 1, END + SEGMENT as u32)] {
+                let (cells, mut blocks) = (Cells::default(), with_left(left));
+                assert!(blocks.ensure(&cells, count));
+                assert_eq!(blocks.made, made, "{left} cells are left for {count}");
+                (0..count).for_each(|_| _ = blocks.take(&cells, Size::Waits));
+                assert_eq!(blocks.made, made, "what was ensured needs no memory any more");
+            }
+        }
+    }
+
+    #[test]
+    fn a_segment_is_used_to_its_end() {
+        let chunk = CHUNK as u32;
+        for (left, block, single) in [(chunk, END + 1 - chunk, vec![]), (0, END + 1, vec![])]
+            .into_iter()
+            .chain([(2, END + 1, vec![END - 1, END])])
+        {
+            let (cells, mut blocks) = (Cells::default(), with_left(left));
+            assert_eq!(blocks.take(&cells, Size::Chunk), block, "{left} cells are left");
+            assert_eq!(blocks.free[Size::Cell as usize], single);
+        }
     }
 }

@@ -178,4 +178,33 @@ mod tests {
             assert_eq!(own, ids.get(&handle).copied(), "{handle:#x}");
         }
     }
+
+    #[test]
+    fn handles_of_kernels_index_directly() {
+        let last = (PAGES_IN_RANGE * CELLS - 1) as u32;
+        for (base, first_page) in [(BASE, 0), (0, PAGES_IN_RANGE)] {
+            for number in [0, 1, 1023, 1024, 1025, 2048, last] {
+                let (page, cell) = (number as usize / CELLS, number as usize % CELLS);
+                let handle = base + 4 * number;
+                assert_eq!(place(handle), Some((first_page + page, cell)), "{handle:#x}");
+            }
+            let beyond = base + 4 * (last + 1);
+            for other in [base + 1, base + 2, beyond, beyond + 4, base ^ 0x8200_0000] {
+                assert_eq!(place(other), None, "{other:#x}");
+            }
+        }
+    }
+
+    #[test]
+    fn others_are_spread_over_a_table_that_is_at_most_half_full() {
+        let mut sparse = Sparse::default();
+        for number in 1..=1000 {
+            sparse.insert(0x8200_0000 + number * 0x40, number);
+            let length = sparse.places.len();
+            assert!(2 * sparse.len <= length && length <= 4 * sparse.len.max(16), "{length} for {number}");
+        }
+        let empty = vec![(0, 0); 2048];
+        let places = (1..=1000).map(|number| Sparse::probe(&empty, 0x8200_0000 + number * 0x40));
+        assert!(places.collect::<std::collections::BTreeSet<_>>().len() > 500);
+    }
 }

@@ -29,6 +29,8 @@ mod packed;
 mod past;
 mod read;
 mod slab;
+#[cfg(test)]
+mod tests;
 mod thaw;
 mod threads;
 

@@ -204,3 +204,43 @@ fn read_thread(block: &Block) -> Option<ThreadTrail> {
     let last = (kept - held..kept).map(|number| unpack(read(block, number), tid)).collect::<Option<_>>()?;
     Some(ThreadTrail { tid, total: get(&block[TOTAL]), last })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::label;
+
+    const LAST: usize = AUDIT_RING_CAPACITY;
+
+    /// A thread of which so many records are held.
+    fn thread(held: usize) -> ThreadTrail {
+        let record = |cycle| ThreadRecord {
+            handle: 4,
+            operation: Operation::Signal,
+            ring: 1,
+            position: cycle + 7,
+            entry: HandleAuditEntry::new(cycle, 9, 0, label!("test"), 0),
+        };
+        ThreadTrail { tid: 9, total: 100, last: (0..held as u64).map(record).collect() }
+    }
+
+    #[test]
+    fn the_newest_records_of_a_thread_are_thawed() {
+        for held in [0, 1, LAST, LAST + 1, LAST + 8] {
+            let (store, mut writer) = (ThreadStore::default(), ThreadWriter::default());
+            let mut thread = thread(held);
+            writer.restore(&store, &thread);
+            thread.last.drain(..held.saturating_sub(LAST));
+            assert_eq!(store.copy(1), Ok(thread));
+        }
+    }
+
+    #[test]
+    fn a_thread_left_in_the_middle_of_a_change_is_read_at_rest_only() {
+        let (store, mut writer) = (ThreadStore::default(), ThreadWriter::default());
+        writer.restore(&store, &thread(3));
+        drop(lock::begin(&store.blocks.at(1)[VERSION]));
+        assert_eq!(store.copy(1), Err(Changed));
+        assert_eq!(store.copy_at_rest(1), Some(thread(3)));
+    }
+}
