@@ -229,3 +229,31 @@ fn touch(store: &TrailStore, known: &[Option<&Head>], batch: &[Taken]) {
 fn unnumbered(taken: &Taken, operation: Operation) -> TrailEntry {
     TrailEntry { seq: 0, operation, ring: taken.ring, entry: taken.record.entry() }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::entry::{HandleAuditEntry, HandleKind};
+    use crate::label;
+    use crate::merge::Stack;
+    use crate::record::{Record, Unstamped};
+
+    #[test]
+    fn an_unknown_handle_is_refused_only_after_there_was_no_memory() {
+        let mut fold = Fold::new(Arc::new(TrailMap::new(1)), Focus::default());
+        let entry = HandleAuditEntry::new(7, 1, 0, label!("test"), 0);
+        let folds = |fold: &mut Fold, operation| {
+            let call = Unstamped::new(operation, HandleKind::MUTANT.label().id(), 4, &entry);
+            let record = Record::new(&call, entry.source.mark(), || 0);
+            fold.fold(&Taken { record, position: 0, stack: Stack::default(), ring: 0, operation }, &[]) == 1
+        };
+        fold.trails.use_up();
+        assert!(folds(&mut fold, Operation::Wait), "dropped by rule: nobody asks for memory");
+        assert!(!folds(&mut fold, Operation::Create));
+        assert!(!folds(&mut fold, Operation::Wait), "its create may be the one that was refused");
+        // There is memory again, and no trail yet.
+        fold.trails = TrailWriter::default();
+        assert!(folds(&mut fold, Operation::Wait));
+        assert_eq!(fold.map.unmatched.get().get(Operation::Wait), 2);
+    }
+}

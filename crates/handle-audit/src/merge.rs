@@ -210,7 +210,9 @@ impl Merge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Record;
+    use crate::entry::HandleAuditEntry;
+    use crate::label;
+    use crate::record::{Record, Unstamped};
 
     fn frames(from: u32, count: usize) -> Vec<Frame> {
         (from..).take(count).map(|lr| Frame { frame: 1, lr }).collect()
@@ -233,6 +235,41 @@ mod tests {
         let mut stack = stacks.keep(frames(10, 2));
         stacks.extend(&mut stack, frames(12, MAX_STACK_FRAMES));
         assert_eq!(stacks.get(stack), frames(10, MAX_STACK_FRAMES));
+    }
+
+    fn signal(handle: u32, tid: u32, cycle: u64, position: u64) -> Taken {
+        let entry = HandleAuditEntry::new(cycle, tid, 0, label!("test"), 0);
+        let record =
+            Record::new(&Unstamped::new(Operation::Signal, 0, handle, &entry), entry.source.mark(), || 5);
+        Taken { record, position, ..taken(Stack::default()) }
+    }
+
+    #[test]
+    fn a_run_goes_on_with_later_records_of_its_thread_in_its_ring() {
+        let first = signal(4, 1, 10, u64::MAX);
+        let goes_on = |next: Taken| first.is_continued_by(&next);
+        // Positions pass the wrap-around.
+        for (cycle, position, later) in
+            [(9, 0, false), (10, u64::MAX - 1, false), (10, u64::MAX, false), (10, 0, true), (11, 0, true)]
+        {
+            assert_eq!(goes_on(signal(4, 1, cycle, position)), later, "{cycle} {position}");
+            assert!(!goes_on(signal(4, 2, cycle, position)), "of another thread");
+            assert!(!goes_on(Taken { ring: 1, ..signal(4, 1, cycle, position) }), "of another ring");
+        }
+        assert!(goes_on(signal(4, 1, 11, u64::MAX - 1)), "the cycle decides");
+        assert!(!goes_on(signal(4, 1, 9, 0)), "the cycle decides");
+    }
+
+    #[test]
+    fn what_came_through_one_ring_stays_in_its_order() {
+        // Neighbours in the ring, on stripes of falling numbers.
+        let mut handles: Vec<u32> = (1..=8).map(|number| 4 * number).collect();
+        handles.sort_by_key(|handle| std::cmp::Reverse(stripe_of(*handle)));
+        assert!(stripe_of(handles[0]) > stripe_of(handles[7]));
+        let mut all: Vec<_> = (0..).zip(&handles).map(|(n, handle)| signal(*handle, 1, n, n)).collect();
+        let mut order = Vec::new();
+        Merge::default().release(&mut all, &Limits::none(), &mut order);
+        assert!(all.is_empty() && order.iter().map(|taken| taken.record.handle()).eq(handles));
     }
 
     #[test]
