@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use handle_audit::{
     ACCOUNT_WORDS, AuditConfig, Capture, CaptureSink, Captured, CapturedRecord, CapturedSlot, Checkpoint,
-    Coverage, Focus, Frame, HandleAudit, HandleAuditEntry, HandleKind, Label, LedgerAccount,
+    Coverage, Focus, Frame, Gap, HandleAudit, HandleAuditEntry, HandleKind, Label, LedgerAccount,
     MAX_APPENDED_SLOTS, MAX_STACK_FRAMES, Operation, Recorder, Replay, Snapshot, label, settle,
 };
 use spsc_ring::{CONTROL_WORDS, FIRST_NOTE_WORD, LINE_WORDS, NOTE_WORDS, Seal, SharedWords};
@@ -226,6 +226,15 @@ fn a_record_is_read_with_what_follows_it_in_its_ring_and_with_the_labels_of_the_
     assert_eq!(replay.folded(), 0, "there is no such ring");
     replay.fold(&record);
     assert_eq!(replay.folded(), 1);
+}
+
+#[test]
+fn without_a_ledger_gaps_are_rejections_of_their_own_ring() {
+    let mut replay = Replay::new(2);
+    let rejected = [(Operation::Signal, 3)].into_iter().collect();
+    replay.add_gap(Gap { ring: 1, first_cycle: 5, last_cycle: 9, rejected });
+    let rings = replay.snapshot(&[], &[]).losses.rings;
+    assert_eq!([0, 1].map(|ring: usize| rings[ring].rejected.total()), [0, 3]);
 }
 
 #[test]
