@@ -105,6 +105,10 @@ pub(crate) enum Loss<'a> {
     Untraced,
 }
 
+/// Cycles, two microseconds, that the clocks of two rings may be apart: a loss so little earlier than a record of
+/// another ring may have come after it.
+const CLOCKS_APART: u64 = 100;
+
 /// The loss that takes the ground from a window that ends now.
 pub(crate) fn loss<'a>(view: &View<'a>, since: u64, generation: u64, created_seen: bool) -> Option<Loss<'a>> {
     let snapshot = view.case.snapshot;
@@ -117,8 +121,9 @@ pub(crate) fn loss<'a>(view: &View<'a>, since: u64, generation: u64, created_see
     if snapshot.coverage.late_start && !created_seen {
         return Some(Loss::LateStart);
     }
-    let hides_create = |gap: &Gap| gap.rejected.get(Operation::Create) > 0 && gap.last_cycle >= generation;
-    let gap = snapshot.losses.gaps.iter().find(|gap| gap.last_cycle >= since || hides_create(gap));
+    let meets = |gap: &Gap, from: u64| gap.last_cycle.saturating_add(CLOCKS_APART) >= from;
+    let hides_create = |gap: &Gap| gap.rejected.get(Operation::Create) > 0 && meets(gap, generation);
+    let gap = snapshot.losses.gaps.iter().find(|gap| meets(gap, since) || hides_create(gap));
     gap.map(Loss::Gap)
 }
 

@@ -65,12 +65,14 @@ fn after_a_rejected_create_a_generation_is_not_certain() {
 
 #[test]
 fn a_gap_hides_what_it_overlaps_and_the_creates_that_it_lost() {
-    // Before the create of the event, between it and the promise, and after both, as far as their trail tells.
+    // Before the create of the event, between it and the promise, and after both, as far as their trail tells and the
+    // clocks of two rings can be relied upon.
     for (operation, at, hidden) in [
         (Operation::Signal, -1, false),
         (Operation::Signal, 1, false),
         (Operation::Signal, 600, true),
-        (Operation::Create, -1, false),
+        (Operation::Create, -101, false),
+        (Operation::Create, -100, true),
         (Operation::Create, 0, true),
         (Operation::Create, 1, true),
     ] {
