@@ -95,10 +95,10 @@ impl Cells {
             let line_before = std::ptr::from_ref(self).cast::<u8>().wrapping_sub(64);
             let largest: f64;
             // SAFETY: reads the 64 bytes of the line, which the reference keeps alive, at their own addresses and
-            // nowhere else. They are aligned, so each of the four loads is of sixteen aligned bytes: processors with
-            // AVX read those at once, as both makers promise, and those without read them in halves. Either way each
-            // number is read at once, like by an atomic load. No stack is used. Bits of no ordinary number give some
-            // number, and nothing worse.
+            // nowhere else. Each of the four loads is of sixteen aligned bytes, and every processor reads an aligned
+            // word of such a load at once: those with AVX all sixteen bytes, those before them in halves. That is
+            // practice more than promise, and it takes less than it: nothing rests on words of one line being read
+            // together. No stack is used. Bits of no ordinary number give some number, and nothing worse.
             unsafe {
                 std::arch::asm!(
                     "movapd {largest}, xmmword ptr [{line_before} + 64]",
