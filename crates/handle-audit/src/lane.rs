@@ -43,6 +43,12 @@ impl Lane {
         self.heap.push_with(make)
     }
 
+    /// A record is likely to be pushed soon.
+    #[inline(always)]
+    pub(crate) fn fetch(&self) {
+        self.heap.fetch();
+    }
+
     /// For a create, which may use the reserve: says `false` only if no room is known.
     #[inline(always)]
     pub(crate) fn push_create_with(&mut self, make: impl FnOnce() -> Record) -> bool {

@@ -103,6 +103,7 @@ impl Recorder {
     pub fn expect(&self, handle: u32) {
         if self.is_enabled() {
             self.shared.stamps.fetch(handle);
+            self.producer.fetch();
         }
     }
 

@@ -120,15 +120,23 @@ impl Cells {
     }
 
     /// Says that this thread will write a cell soon: the line may come from another processor meanwhile, which takes
-    /// longer than all else of a record. Nothing but time depends on it, and nothing waits for it.
+    /// longer than all else of a record.
     #[inline(always)]
     pub fn fetch(&self) {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: a hint, which faults on no address and changes no memory; processors that do not know it pass over it.
-        unsafe {
-            std::arch::asm!("prefetchw [{line}]", line = in(reg) self, options(readonly, nostack, preserves_flags));
-        }
+        fetch(self);
     }
+}
+
+/// Says that this thread will write to that cache line soon. Nothing but time depends on it, and nothing waits for it.
+#[inline(always)]
+pub(crate) fn fetch<T>(line: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, which faults on no address and changes no memory; processors that do not know it pass over it.
+    unsafe {
+        std::arch::asm!("prefetchw [{line}]", line = in(reg) line, options(readonly, nostack, preserves_flags));
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = line;
 }
 
 #[cfg(all(test, not(any(loom, shuttle))))]
