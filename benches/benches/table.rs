@@ -339,7 +339,7 @@ fn report_of_a_hang(effort: Effort) -> Vec<Goal> {
 
 /// Whole runs of the emulator: how much longer they take with the audit on than with it off.
 fn guests(effort: Effort) -> Vec<Goal> {
-    let guests = [(Guest::event_heavy(100_000), 3.0), (Guest::compute_heavy(60_000_000), 1.0)];
+    let guests = [(Guest::event_heavy(300_000), 3.0), (Guest::compute_heavy(60_000_000), 1.0)];
     let overhead = |(guest, most): &(Guest, f64)| {
         let run = |audit| {
             move || {
