@@ -251,7 +251,7 @@ impl HandleAudit {
     /// # Errors
     ///
     /// [`DrainDied`].
-    #[cfg(feature = "observe")]
+    #[cfg(any(test, feature = "observe"))]
     pub fn observe(&self, observer: Box<dyn crate::FoldObserver>) -> Result<(), DrainDied> {
         self.pipeline.drain()?.seam.0 = Some(Box::new(observer));
         Ok(())
@@ -336,6 +336,36 @@ fn next_nap(nap: Duration, fill: u64) -> Duration {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::{FoldObserver, HandleAuditEntry, HandleKind, Operation, label};
+
+    /// Every record as it was told.
+    #[derive(Debug)]
+    struct Told(Arc<Mutex<Vec<(Operation, u32, HandleAuditEntry)>>>);
+
+    impl FoldObserver for Told {
+        fn folded(&mut self, operation: Operation, handle: u32, entry: &HandleAuditEntry) {
+            self.0.lock().unwrap().push((operation, handle, *entry));
+        }
+    }
+
+    #[test]
+    fn an_observer_is_told_of_every_record() {
+        let audit = HandleAudit::new(AuditConfig::default().manual().enabled(true)).unwrap();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        audit.observe(Box::new(Told(told.clone()))).unwrap();
+        let mut recorder = audit.claim(0).unwrap();
+        let entry = |cycle| HandleAuditEntry::new(cycle, 1, 0, label!("test"), 7);
+        recorder.record_create(4, HandleKind::MUTANT, entry(1));
+        recorder.record_signal(4, entry(2));
+        // A handle that nobody knows.
+        recorder.record_wait(8, entry(3));
+        audit.flush().unwrap();
+        let expected = [(Operation::Create, 4, 1), (Operation::Signal, 4, 2), (Operation::Wait, 8, 3)];
+        assert_eq!(
+            *told.lock().unwrap(),
+            expected.map(|(operation, handle, at)| (operation, handle, entry(at)))
+        );
+    }
 
     #[test]
     fn the_next_nap_aims_at_rings_that_are_a_quarter_full() {

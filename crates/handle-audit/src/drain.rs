@@ -20,7 +20,7 @@ mod seam;
 #[cfg(all(test, loom))]
 mod traps;
 
-#[cfg(feature = "observe")]
+#[cfg(any(test, feature = "observe"))]
 pub use seam::FoldObserver;
 #[cfg(any(test, fuzzing))]
 pub(crate) use seam::Observer;

@@ -85,7 +85,7 @@ pub use capture::{Capture, CaptureSink, CapturedSlot, Checkpoint, MAX_APPENDED_S
 pub use config::{
     AuditConfig, ConfigError, DEFAULT_RING_CAPACITY, MAX_RING_CAPACITY, MAX_RINGS, MIN_RING_CAPACITY,
 };
-#[cfg(feature = "observe")]
+#[cfg(any(test, feature = "observe"))]
 pub use drain::FoldObserver;
 pub use entry::{Frame, HandleAuditEntry, HandleKind, MAX_STACK_FRAMES};
 pub use focus::{BadHandleList, Focus, TRACE_HANDLES_VARIABLE, TraceHandles, parse_handle};

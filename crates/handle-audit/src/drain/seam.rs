@@ -55,13 +55,13 @@ impl Seam {
 
 /// Is told of every record in the order that counts, before it is folded: for stress tests and soaks, which check
 /// that order over more records than trails keep.
-#[cfg(feature = "observe")]
+#[cfg(any(test, feature = "observe"))]
 pub trait FoldObserver: std::fmt::Debug + Send {
     /// This record is folded next. A panic ends the drain.
     fn folded(&mut self, operation: Operation, handle: u32, entry: &crate::HandleAuditEntry);
 }
 
-#[cfg(feature = "observe")]
+#[cfg(any(test, feature = "observe"))]
 impl Observer for Box<dyn FoldObserver> {
     fn folded(&mut self, taken: &Taken, operation: Operation, _stack: &[Frame]) {
         (**self).folded(operation, taken.record.handle(), &taken.record.entry());
