@@ -133,6 +133,18 @@ mod tests {
     }
 
     #[test]
+    fn numbers_stop_where_no_more_fit() {
+        let words: Entry = std::array::from_fn(|_| AtomicU64::new(0));
+        let entry = HandleAuditEntry::new(1, 2, 3, "NtSetEvent", 4);
+        let last = (1 << 41) - 1;
+        for (seq, kept) in [(last - 1, last - 1), (last, last), (last + 1, last), (u64::MAX, last)] {
+            let entry = TrailEntry { seq, operation: Operation::Stub, ring: 5, entry };
+            write(&entry, &words);
+            assert_eq!(read(&words), Some(TrailEntry { seq: kept, ..entry }));
+        }
+    }
+
+    #[test]
     fn a_create_reads_back() {
         let entry = HandleAuditEntry::new(5, u32::MAX, 6, "NtCreateMutant", 7);
         let create = TrailEntry { seq: 0, operation: Operation::Create, ring: 127, entry };
