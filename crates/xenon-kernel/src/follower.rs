@@ -1,7 +1,7 @@
 //! The guest's clock, read for less: what the cycles of records come from.
 //!
 //! A look at the host's clock takes some 30 ns, as long as all else of a record together. Between two looks, half a
-//! millisecond apart, the processor's counter is followed. So a reading can be up to [`OFF`] cycles off the clock and
+//! millisecond apart, the processor's counter is followed. So a reading can be up to two microseconds off the clock and
 //! those of other threads: good enough for what people read, and for nothing that is due. Where the counter does not go
 //! on as it went, as after a suspend that sets it back or lets it run, it is not followed until its rate is known anew.
 
@@ -15,11 +15,6 @@ const FOLLOWED: u64 = 1 << 21;
 /// A look that takes as many counts was disturbed, and its two readings do not belong together. An ordinary one takes some
 /// hundred.
 const DISTURBED: u64 = 600;
-
-/// Cycles, two microseconds: what an undisturbed look and the rate from two of them may be off, together, where a
-/// counter makes at least a thousand million counts a second.
-#[cfg(test)]
-const OFF: u64 = 100;
 
 /// Disturbed looks in a row, after which the counter is not read any more: where reading it is slow, all are.
 const PATIENCE: u32 = 64;
@@ -53,15 +48,15 @@ impl Follower {
     #[inline]
     pub(crate) fn now(&mut self, clock: &Clock) -> u64 {
         let Some(counter) = self.counter else { return clock.now() };
-        match self.course.at(counter.read()) {
+        let count = counter.read();
+        match self.course.at(count) {
             Some(cycle) => cycle,
-            None => self.look(clock, counter),
+            None => self.look(clock, counter, count),
         }
     }
 
     #[cold]
-    fn look(&mut self, clock: &Clock, counter: TimeStampCounter) -> u64 {
-        let count = counter.read();
+    fn look(&mut self, clock: &Clock, counter: TimeStampCounter, count: u64) -> u64 {
         let cycle = clock.now();
         self.course.look(Look { count, cycle }, counter.read());
         if self.course.disturbed == PATIENCE {
@@ -131,6 +126,10 @@ impl Course {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Cycles, two microseconds: what an undisturbed look and the rate from two of them may be off, together, where a
+    /// counter makes at least a thousand million counts a second.
+    const OFF: u64 = 100;
 
     const MILLISECOND: u64 = CYCLES_PER_SECOND / 1000;
 
