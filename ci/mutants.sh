@@ -51,7 +51,7 @@ in_one_build() { # ARGUMENT ...
 }
 
 # Stress runs a million records; the rest of the tests take a few seconds.
-quick="--lib -- --skip stress"
+quick="-- --skip stress"
 
 ring() {
     mutate ring spsc-ring "crates/spsc-ring/src/*.rs" "--lib --tests" "$@"
@@ -59,11 +59,11 @@ ring() {
 
 # What decides the order and the meaning of a record.
 order() {
-    mutate order handle-audit "$audit/stamp.rs $audit/merge.rs $audit/fold.rs" "--lib --tests -- --skip stress" "$@"
+    mutate order handle-audit "$audit/stamp.rs $audit/merge.rs $audit/fold.rs" "--lib --tests $quick" "$@"
 }
 
 trail() {
-    mutate trail handle-audit "$audit/store/*.rs $audit/trail.rs $audit/map.rs $audit/snapshot.rs" "$quick" "$@"
+    mutate trail handle-audit "$audit/store/*.rs $audit/trail.rs $audit/map.rs $audit/snapshot.rs" "--lib $quick" "$@"
 }
 
 record() {
@@ -71,7 +71,7 @@ record() {
         "$audit/drain.rs $audit/recorder.rs $audit/lane.rs $audit/ledger.rs $audit/losses.rs $audit/record.rs
          $audit/pipeline.rs $audit/shared.rs $audit/audit.rs $audit/capture.rs $audit/replay.rs $audit/config.rs
          $audit/entry.rs $audit/operation.rs $audit/focus.rs $audit/label.rs $audit/aux.rs" \
-        "--lib --tests -- --skip stress" "$@"
+        "--lib --tests $quick" "$@"
 }
 
 # Without the tests that damage hundreds of captures, that kill writers, and that call Python.
