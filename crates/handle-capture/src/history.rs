@@ -357,14 +357,23 @@ impl<'a, V: FnMut(&Event)> History<'a, V> {
     /// What a ring has released must stand in a segment.
     pub(crate) fn notice_release(&mut self, ring: usize, found: &RingFound) {
         let Some(bounds) = found.bounds else { return };
-        let base = self.base.taken.get(ring).copied().unwrap_or(self.geometry.first_position);
-        // A ring that had nothing since the checkpoint was last met in segments before it.
-        let beyond = |appended: &u64| appended.wrapping_sub(base) as i64 > 0;
-        let appended = self.appended[ring].filter(beyond).unwrap_or(base);
-        let lost = bounds.head.wrapping_sub(appended);
+        let lost = bounds.head.wrapping_sub(self.appended(ring));
         if self.ends.is_none() && lost as i64 > 0 {
             self.lose(lost);
         }
+    }
+
+    /// Position after the last slot of a ring that a segment or a checkpoint has.
+    fn appended(&self, ring: usize) -> u64 {
+        let base = self.base.taken.get(ring).copied().unwrap_or(self.geometry.first_position);
+        // A ring that had nothing since the checkpoint was last met in segments before it.
+        let beyond = |appended: &u64| appended.wrapping_sub(base) as i64 > 0;
+        self.appended[ring].filter(beyond).unwrap_or(base)
+    }
+
+    /// Whether nothing of a ring can be missing: the audit was shut down, and the segments go to the ring's end.
+    pub(crate) fn has_all_of(&self, ring: usize) -> bool {
+        self.end_of(ring).is_some_and(|end| self.appended(ring) == end)
     }
 
     /// Where a ring ends, if the audit was shut down.

@@ -104,6 +104,26 @@ fn a_published_line_that_is_damaged_is_told_and_leaves_a_hole() {
     assert_eq!(recovered.info.slots_in_rings, 4);
 }
 
+#[test]
+fn what_is_damaged_in_a_ring_that_stands_in_segments_to_its_end_leaves_no_hole() {
+    for (appended, holes) in [(3, vec![]), (2, vec![0])] {
+        let mut image = Image::new(geometry());
+        image.append(&signals(0..appended));
+        image.frame(Kind::Stopped, &[3, 0]);
+        image.publish(appended, &signals(appended..5));
+        let last = image.line(&signals(4..5)[0]);
+        image.damage(&last);
+        let (recovered, _) = image.read();
+        assert_eq!(recovered.notes, [Note::DamagedLines { ring: 0, lines: 1 }]);
+        assert_eq!(recovered.snapshot.losses.holes(), holes, "{appended} of 3 are in segments");
+        // Nor does the end of the run look lost if the control words say nothing.
+        image.bounds(0, 100, 2);
+        let (recovered, _) = image.read();
+        assert!(recovered.notes.contains(&Note::RingControl { ring: 0 }));
+        assert_eq!(recovered.snapshot.losses.holes(), holes, "{appended} of 3 are in segments");
+    }
+}
+
 /// A head or a tail that cannot be right is told, and the lines are taken without it.
 #[test]
 fn head_and_tail_are_believed_if_they_agree_with_each_other_and_the_lines() {
