@@ -85,7 +85,6 @@ impl Taken {
     }
 
     /// Its stripe, and its place in that stripe's order.
-    #[cfg(all(test, loom))]
     pub(crate) fn key(&self) -> (usize, u64, u8) {
         (stripe_of(self.record.handle()), self.record.stamp(), self.ring)
     }
@@ -131,80 +130,92 @@ impl Limits {
 }
 
 /// Puts records into fold order. Holds nothing between two calls but its scratch space.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Merge {
-    keys: Vec<Key>,
-    kept: Vec<u32>,
+    /// Per stripe, the smallest stamp of what is to be put in order.
+    smallest: Box<[u64; STRIPES]>,
+    /// By record, how far its stamp is from the smallest of its stripe.
+    steps: Vec<u32>,
+    /// By step, where in the order the next record of it goes.
+    places: Vec<u32>,
+    /// By place in the order, where the record lies.
+    indices: Vec<u32>,
+    kept: Vec<Taken>,
 }
 
-/// A record's place in its stripe's order, then where it lies. Stamps rise strictly within a ring, so no two records of
-/// a stripe have equal stamp and ring.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    stamp: u64,
-    ring: u8,
-    index: u32,
+impl Default for Merge {
+    fn default() -> Self {
+        let smallest = Box::new([u64::MAX; STRIPES]);
+        Self { smallest, steps: vec![], places: vec![], indices: vec![], kept: vec![] }
+    }
 }
+
+/// Steps beyond one for each record: a recorder may have shown a stamp and not have published its record yet.
+const MORE_STEPS: usize = 1 << 8;
 
 impl Merge {
-    /// Cuts `taken`: what may be folded now is appended to `order` in fold order, stripe after stripe; the rest stays.
-    ///
-    /// What came through one ring is in order already. Else a counting sort by stripe, then within each stripe a sort
-    /// that finds runs: the records of one ring are in order already, so there is at most one run a ring to be merged,
-    /// and none where one ring alone uses a stripe.
+    /// Cuts `taken`: what may be folded now is appended to `order` in fold order; the rest stays, in order of arrival.
+    /// What came through one ring is in order already.
     pub(crate) fn release(&mut self, taken: &mut Vec<Taken>, limits: &Limits, order: &mut Vec<Taken>) {
-        let one_ring = taken.first().is_none_or(|first| taken.iter().all(|next| next.ring == first.ring));
-        if one_ring && !limits.any {
-            if order.is_empty() {
-                return std::mem::swap(order, taken);
-            }
-            return order.append(taken);
+        if limits.any {
+            self.kept.extend(taken.extract_if(.., |record| !limits.allow(record)));
         }
-        let ends = self.scatter(taken);
-        self.kept.clear();
-        order.reserve(taken.len());
-        let mut start = 0;
-        for (end, limit) in ends.into_iter().zip(limits.stamps.iter()) {
-            let stripe = &mut self.keys[start..end];
-            if !stripe.is_sorted() {
-                stripe.sort();
-            }
-            let (now, later) = stripe.split_at(stripe.partition_point(|key| key.stamp <= *limit));
-            order.extend(now.iter().map(|key| taken[key.index as usize]));
-            self.kept.extend(later.iter().map(|key| key.index));
-            start = end;
+        if !taken.is_sorted_by_key(|record| record.ring) {
+            // What was kept before stands in front. Along a ring it is older.
+            taken.sort_by_key(|record| record.ring);
         }
-        self.keep(taken);
+        if taken.first().map(|first| first.ring) != taken.last().map(|last| last.ring) {
+            self.sort(taken, order);
+        } else if order.is_empty() {
+            std::mem::swap(order, taken);
+        } else {
+            order.append(taken);
+        }
+        taken.clear();
+        std::mem::swap(taken, &mut self.kept);
     }
 
-    /// Lays the keys out by stripe, each stripe in order of arrival, and returns where each stripe ends.
-    fn scatter(&mut self, taken: &[Taken]) -> [usize; STRIPES] {
-        let mut places = [0; STRIPES];
-        for record in taken {
-            places[stripe_of(record.record.handle())] += 1;
+    /// Appends records, which come ring by ring, to `order` by (stamp, ring) within each stripe.
+    ///
+    /// The order of different stripes means nothing, and the stamps of one leave no gaps but those of records that are
+    /// still to come. So how far a stamp is from the smallest of its stripe is a small number that orders all
+    /// stripes at once, in a counting sort that leaves equal stamps in the order of their rings.
+    fn sort(&mut self, taken: &[Taken], order: &mut Vec<Taken>) {
+        self.smallest.fill(u64::MAX);
+        for Taken { record, .. } in taken {
+            let smallest = &mut self.smallest[stripe_of(record.handle())];
+            *smallest = record.stamp().min(*smallest);
         }
+        let step = |Taken { record, .. }: &Taken| record.stamp() - self.smallest[stripe_of(record.handle())];
+        self.steps.clear();
+        self.steps.extend(taken.iter().map(|taken| step(taken).min(u64::from(u32::MAX)) as u32));
+        let most = self.steps.iter().copied().max().unwrap_or(0) as usize;
+        if most > taken.len() + MORE_STEPS {
+            return sort_by_key(taken, order);
+        }
+        self.places.clear();
+        self.places.resize(most + 1, 0);
+        self.steps.iter().for_each(|step| self.places[*step as usize] += 1);
         let mut before = 0;
-        for place in &mut places {
+        for place in &mut self.places {
             before += std::mem::replace(place, before);
         }
-        self.keys.clear();
-        self.keys.resize(taken.len(), Key::default());
-        for (index, record) in (0..).zip(taken) {
-            let place = &mut places[stripe_of(record.record.handle())];
-            self.keys[*place] = Key { stamp: record.record.stamp(), ring: record.ring, index };
+        self.indices.resize(taken.len(), 0);
+        for (index, step) in (0..).zip(&self.steps) {
+            let place = &mut self.places[*step as usize];
+            self.indices[*place as usize] = index;
             *place += 1;
         }
-        places
+        order.extend(self.indices.iter().map(|index| taken[*index as usize]));
     }
+}
 
-    /// Leaves only the kept records, in order of arrival.
-    fn keep(&mut self, taken: &mut Vec<Taken>) {
-        self.kept.sort_unstable();
-        for (place, index) in self.kept.iter().enumerate() {
-            taken.swap(place, *index as usize);
-        }
-        taken.truncate(self.kept.len());
-    }
+/// The same for stamps that no recorder can have made: the memory of a capture can be written by others.
+#[cold]
+fn sort_by_key(taken: &[Taken], order: &mut Vec<Taken>) {
+    let begin = order.len();
+    order.extend_from_slice(taken);
+    order[begin..].sort_by_key(Taken::key);
 }
 
 #[cfg(test)]
@@ -270,6 +281,75 @@ mod tests {
         let mut order = Vec::new();
         Merge::default().release(&mut all, &Limits::none(), &mut order);
         assert!(all.is_empty() && order.iter().map(|taken| taken.record.handle()).eq(handles));
+    }
+
+    /// A signal with this stamp, the `position`th of its ring.
+    fn stamped(handle: u32, stamp: u64, ring: u8, position: u64) -> Taken {
+        let entry = HandleAuditEntry::new(0, 1, 0, label!("test"), 0);
+        let call = Unstamped::new(Operation::Signal, 0, handle, &entry);
+        let record = Record::new(&call, entry.source.mark(), || stamp);
+        Taken { record, position, ring, ..taken(Stack::default()) }
+    }
+
+    fn places(records: &[Taken]) -> Vec<(u8, u64)> {
+        records.iter().map(|taken| (taken.ring, taken.position)).collect()
+    }
+
+    /// What is released, per stripe, and what stays.
+    fn release(all: &mut Vec<Taken>, limits: &Limits) -> Vec<Vec<(u8, u64)>> {
+        let mut order = Vec::new();
+        Merge::default().release(all, limits, &mut order);
+        order.sort_by_key(|taken| stripe_of(taken.record.handle()));
+        order
+            .chunk_by(|one, next| stripe_of(one.record.handle()) == stripe_of(next.record.handle()))
+            .map(places)
+            .collect()
+    }
+
+    #[test]
+    fn stripes_are_in_order_of_stamp_and_ring_however_far_apart_their_stamps_are() {
+        let (one, other) = if stripe_of(4) < stripe_of(8) { (4, 8) } else { (8, 4) };
+        let far = 1 << 40;
+        for begin in [0, far] {
+            // The steps that there may be for six records, and one more: the same order from another sort.
+            for last in [2, 6 + MORE_STEPS as u64, 7 + MORE_STEPS as u64, u64::MAX - begin] {
+                let mut all = vec![
+                    stamped(one, begin, 0, 0),
+                    stamped(one, begin + 1, 0, 1),
+                    stamped(other, far, 0, 2),
+                    stamped(one, begin + 1, 2, 0),
+                    stamped(one, begin + last, 2, 1),
+                    stamped(other, far, 2, 2),
+                ];
+                let released = release(&mut all, &Limits::none());
+                assert_eq!(released, [vec![(0, 0), (0, 1), (2, 0), (2, 1)], vec![(0, 2), (2, 2)]], "{last}");
+                assert!(all.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_held_back_stays_in_order_of_arrival_and_comes_behind_its_equals_of_lower_rings() {
+        let mut limits = Limits::none();
+        limits.newcomer(&stamped(4, 5, 1, 0).record);
+        // Of another stripe.
+        assert_ne!(stripe_of(4), stripe_of(8));
+        let mut all = vec![
+            stamped(4, 6, 2, 0),
+            stamped(8, 6, 2, 1),
+            stamped(4, 7, 2, 2),
+            stamped(4, 5, 3, 0),
+            stamped(4, 6, 3, 1),
+        ];
+        let released = release(&mut all, &limits);
+        assert_eq!(released.concat().len(), 2);
+        assert!(released.contains(&vec![(3, 0)]) && released.contains(&vec![(2, 1)]), "{released:?}");
+        assert_eq!(places(&all), [(2, 0), (2, 2), (3, 1)]);
+        // The next pass takes the newcomer and what came after it.
+        all.extend([stamped(4, 5, 1, 0), stamped(4, 6, 1, 1), stamped(4, 8, 2, 3)]);
+        let expected = [(1, 0), (1, 1), (2, 0), (3, 1), (2, 2), (2, 3)];
+        assert_eq!(release(&mut all, &Limits::none()), [expected]);
+        assert!(all.is_empty());
     }
 
     #[test]

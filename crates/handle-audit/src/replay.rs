@@ -1,7 +1,5 @@
 //! The fold once more, from what a capture holds: the same rules in the same order give the same trails.
 
-use std::collections::HashMap;
-
 use crate::capture::{CapturedSlot, Checkpoint};
 use crate::entry::{Frame, HandleAuditEntry, HandleKind, MAX_STACK_FRAMES};
 use crate::focus::Focus;
@@ -10,7 +8,7 @@ use crate::label::Label;
 use crate::ledger::LedgerAccount;
 use crate::losses::{Gap, Losses, add_gap};
 use crate::map::TrailMap;
-use crate::merge::{Limits, Merge, Stack, Taken};
+use crate::merge::{Limits, Stack, Taken};
 use crate::operation::{Operation, OperationCounts};
 use crate::record::{self, Record, Slot, Unstamped};
 use crate::shim::{Arc, Ordering};
@@ -108,19 +106,18 @@ impl CapturedRecord {
     }
 }
 
-/// Puts records that were left in the rings in the order in which the drain would have folded them. What might have
-/// to come after one of `newcomers`, which were published while the others were read, is left out.
+/// Puts records that were left in the rings in an order in which the drain could have folded them: by stripe, stamp
+/// and ring. What might have to come after one of `newcomers`, which were published while the others were read, is
+/// left out.
 #[must_use]
 pub fn settle(rest: &[CapturedRecord], newcomers: &[CapturedRecord]) -> Vec<CapturedRecord> {
     let mut limits = Limits::none();
     newcomers.iter().for_each(|newcomer| limits.newcomer(&newcomer.take().record));
-    let mut taken: Vec<_> = rest.iter().map(CapturedRecord::take).collect();
-    let mut order = Vec::new();
-    Merge::default().release(&mut taken, &limits, &mut order);
-    let place = |taken: &Taken| (taken.ring, taken.position);
-    let by_place: HashMap<_, _> =
-        rest.iter().map(|record| ((record.ring, record.position), record)).collect();
-    order.iter().filter_map(|taken| by_place.get(&place(taken)).copied().cloned()).collect()
+    let mut order: Vec<_> = rest.iter().map(|record| (record.take(), record)).collect();
+    order.retain(|(taken, _)| limits.allow(taken));
+    // The drain's order of different stripes means nothing; that of a file is told to readers in other languages.
+    order.sort_by_key(|(taken, _)| taken.key());
+    order.into_iter().map(|(_, record)| record.clone()).collect()
 }
 
 /// Folds captured records, from the beginning or from a checkpoint.
@@ -211,5 +208,40 @@ impl Replay {
         let threads_not_kept = self.fold.map.threads_not_kept.load(Ordering::Relaxed);
         let losses = Losses { rings, gaps, unmatched, threads_not_kept };
         map.freeze(losses, self.fold.focus.clone(), self.coverage, self.folded, || ())
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::label;
+    use crate::stamp::stripe_of;
+
+    #[test]
+    fn what_was_left_in_rings_settles_by_stripe_stamp_and_ring_and_below_the_newcomers() {
+        // The other stripe's stamps are smaller, and it comes later in each ring.
+        let (first, second) = if stripe_of(4) < stripe_of(8) { (4, 8) } else { (8, 4) };
+        let record = |ring, position, stamp, handle| CapturedRecord {
+            ring,
+            position,
+            stamp,
+            operation: Operation::Signal,
+            handle,
+            kind: HandleKind::EVENT_AUTO,
+            entry: HandleAuditEntry::new(0, 1, 0, label!("test"), 0),
+            stack: vec![Frame { frame: 1, lr: 2 }],
+        };
+        let one_ring = [record(0, 0, 5, second), record(0, 1, 7, first), record(0, 2, 8, first)];
+        let [a, b, c] = one_ring.clone();
+        assert_eq!(settle(&one_ring, &[]), [b.clone(), c.clone(), a.clone()]);
+        let other = record(1, 0, 7, first);
+        let both = [a.clone(), b.clone(), c.clone(), other.clone()];
+        assert_eq!(settle(&both, &[]), [b.clone(), other.clone(), c.clone(), a.clone()]);
+        let newcomers = [record(1, 1, 9, first), record(1, 2, 7, first)];
+        assert_eq!(
+            settle(&both, &newcomers),
+            [b, other, a],
+            "what has a higher stamp may come after a newcomer"
+        );
     }
 }
