@@ -26,8 +26,10 @@ const NO_KIND: Kind = 0;
 /// It can be sent to another thread, but neither shared nor cloned. Dropping it releases the ring, so that another
 /// OS thread can claim it and go on where this one stopped.
 ///
-/// Recording never blocks, spins, allocates, makes a system call or takes a lock, whatever the drain does. A full
-/// ring rejects the newest record, and counts it.
+/// Recording never blocks, spins, allocates, makes a system call or takes a lock, whatever the drain does, but for the
+/// first record of a call site, which interns its label: that takes a lock, and memory for a new name. A host that wants
+/// it nowhere makes its labels before its threads start, with [`Label::new`], and records with those. A full ring
+/// rejects the newest record, and counts it.
 ///
 /// ```compile_fail
 /// fn share<T: Sync>() {}
@@ -49,8 +51,8 @@ pub struct Recorder {
     reserve: u64,
     /// What the producer could not say yet about records it rejected.
     gap: Option<crate::ledger::OpenGap>,
-    /// The producer is the ring's own, not a stand-in.
-    attached: bool,
+    /// What stood in for the ring's own producer, once that was taken. It is kept since a record frees no memory.
+    stand_in: Option<Lane>,
     focus: Arc<FocusLink>,
 }
 
@@ -76,7 +78,7 @@ impl Recorder {
             cell: CellNumber::of(ring),
             reserve: 0,
             gap: None,
-            attached: false,
+            stand_in: None,
             focus,
         };
         recorder.attach();
@@ -255,7 +257,7 @@ impl Recorder {
 
     /// Sees how much room there is, and sends the open gap if it fits beside one more record.
     fn look_again(&mut self) {
-        if !self.attached {
+        if self.stand_in.is_none() {
             self.attach();
         }
         let room = self.producer.refresh();
@@ -290,10 +292,9 @@ impl Recorder {
         let _ = self.shared.on.load(Ordering::Acquire);
         if let Some(Seat { producer, gap }) = self.shared.places[self.ring].take() {
             self.reserve = if spsc_ring::planted!("reserve_ignored") { 0 } else { producer.capacity() / 8 };
-            self.producer = producer;
+            self.stand_in = Some(std::mem::replace(&mut self.producer, producer));
             self.producer.set_reserve(self.reserve);
             self.gap = gap;
-            self.attached = true;
             self.producer.refresh();
             self.keep_looking_if_needed();
         }
@@ -303,8 +304,8 @@ impl Recorder {
 impl Drop for Recorder {
     fn drop(&mut self) {
         let place = &self.shared.places[self.ring];
-        if self.attached {
-            let producer = std::mem::replace(&mut self.producer, Lane::detached());
+        if let Some(stand_in) = self.stand_in.take() {
+            let producer = std::mem::replace(&mut self.producer, stand_in);
             place.put(Seat { producer, gap: self.gap });
         }
         place.leave();

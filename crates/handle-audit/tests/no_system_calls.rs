@@ -2,15 +2,16 @@
 
 #![cfg(target_os = "linux")]
 
+mod recording;
+
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use handle_audit::{
-    AuditConfig, Frame, HandleAudit, HandleAuditEntry, HandleKind, Operation, Recorder, label,
-};
+use handle_audit::Operation;
+use recording::{cases, record_everything, source};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 
 /// Set for a run of this program that is meant to die.
@@ -27,48 +28,55 @@ fn forbid_system_calls() {
     seccompiler::apply_filter(&program).expect("a thread may restrict itself");
 }
 
-fn record_everything(recorder: &mut Recorder, cycle: u64) {
-    let frames = [Frame { frame: 0x7000_0100, lr: 0x8200_0040 }; 32];
-    let entry = HandleAuditEntry::new(cycle, 1, 0x8200_0040, label!("test"), 0);
-    for operation in Operation::ALL {
-        recorder.record_any(operation, 0x1004, HandleKind::EVENT_AUTO, entry);
+const ROUNDS: u64 = 10_000;
+
+fn wait_for(flag: &AtomicBool) {
+    while !flag.load(Ordering::Acquire) {
+        std::hint::spin_loop();
     }
-    recorder.record_create_with_stack(0x1008, HandleKind::MUTANT, entry, &frames);
-    recorder.record_signal(0x1004, entry);
-    assert!(!recorder.in_focus(0x1004));
 }
 
-/// One thread records under the filter, with room, without, and with gaps to send; this one drains.
+/// One thread records under the filter, into every kind of ring, with room, without, and with gaps to send; this one
+/// changes the focus and drains.
 #[test]
 fn recording_makes_no_system_call() {
-    let audit = HandleAudit::new(AuditConfig::default().enabled(true).manual().ring_capacity(256)).unwrap();
-    let [ready, done] = [(); 2].map(|()| -> &'static AtomicBool { Box::leak(Box::default()) });
-    let mut recorder = audit.claim(0).unwrap();
+    let _ = source().id();
+    let [full, emptied, done, never] = [(); 4].map(|()| -> &'static AtomicBool { Box::leak(Box::default()) });
+    let (audits, mut recorders): (Vec<_>, Vec<_>) =
+        cases().into_iter().map(|(name, audit, recorder)| ((name, audit), recorder)).unzip();
+    for (_, audit) in &audits {
+        audit.set_focus([0x1004].into_iter().collect()).unwrap();
+    }
     thread::spawn(move || {
-        // The label is interned by the first record.
-        record_everything(&mut recorder, 0);
-        ready.store(true, Ordering::Release);
         forbid_system_calls();
-        (1..20_000).for_each(|cycle| record_everything(&mut recorder, cycle));
+        for cycle in 0..ROUNDS {
+            if cycle == ROUNDS / 2 {
+                full.store(true, Ordering::Release);
+                wait_for(emptied);
+            }
+            for recorder in &mut recorders {
+                assert!(recorder.in_focus(0x1004) && !recorder.in_focus(0x1008));
+                record_everything(recorder, cycle);
+            }
+        }
         if std::env::var_os(BREAK_IT).is_some() {
             thread::yield_now();
         }
         done.store(true, Ordering::Release);
         // Even to end is a system call.
-        loop {
-            std::hint::spin_loop();
-        }
+        wait_for(never);
     });
+    wait_for(full);
     while !done.load(Ordering::Acquire) {
-        if ready.load(Ordering::Acquire) {
-            audit.pump().unwrap();
-        }
+        audits.iter().for_each(|(_, audit)| _ = audit.pump().unwrap());
+        emptied.store(true, Ordering::Release);
         thread::yield_now();
     }
-    let losses = audit.losses().unwrap();
-    let calls = Operation::COUNT as u64 + 2;
-    assert_eq!(losses.attempted(), 20_000 * calls);
-    assert!(losses.rejected() > 0 && losses.recorded() > 256, "{losses:?}");
+    for (name, audit) in &audits {
+        let losses = audit.losses().unwrap();
+        assert_eq!(losses.attempted(), ROUNDS * (Operation::COUNT as u64 + 2), "{name}");
+        assert!(losses.rejected() > 0 && losses.recorded() > 256, "{name}: {losses:?}");
+    }
 }
 
 /// The same program with one system call too many.
