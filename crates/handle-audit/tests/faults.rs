@@ -180,6 +180,7 @@ fn in_the_child(audit: &HandleAudit, mut recorder: Recorder) -> i32 {
         audit.pump() == Err(DrainDied::Forked),
         audit.enable() == Err(DrainDied::Forked),
         audit.disable() == Err(DrainDied::Forked),
+        audit.set_focus([HANDLE].into_iter().collect()) == Err(DrainDied::Forked),
         audit.losses() == Err(DrainDied::Forked),
         audit.snapshot().is_err(),
         audit.counts(HANDLE).is_none() && audit.trail(HANDLE).is_none() && audit.ghost(HANDLE).is_none(),
@@ -187,10 +188,28 @@ fn in_the_child(audit: &HandleAudit, mut recorder: Recorder) -> i32 {
             // Into rings that nobody drains.
             create_and_signal(&mut recorder, HANDLE, 0..100_000);
             drop(recorder);
-            audit.shutdown() == Err(DrainDied::Forked)
+            // They can be claimed; what is free or taken is as the fork found it.
+            (0..8).all(|ring| {
+                audit.claim(ring).is_ok_and(|mut another| {
+                    create_and_signal(&mut another, HANDLE, 0..100);
+                    another.ring() == ring
+                })
+            })
         },
+        audit.shutdown() == Err(DrainDied::Forked),
+        an_audit_of_its_own_works(),
     ];
     steps.iter().position(|right| !right).map_or(0, |step| 1 + step as i32)
+}
+
+/// Whether a process can have the audit that its parent never installed.
+fn an_audit_of_its_own_works() -> bool {
+    let own = HandleAudit::new(AuditConfig::default().ring_capacity(64).manual().enabled(true)).unwrap();
+    let installed = own.install().is_ok();
+    HandleAudit::global().is_some_and(|own| {
+        create_and_signal(&mut own.claim(0).unwrap(), HANDLE, 0..10);
+        installed && own.snapshot().is_ok_and(|snapshot| snapshot.folded == 10)
+    })
 }
 
 #[test]
@@ -226,9 +245,15 @@ fn ten_thousand_recorders_are_claimed_and_released() {
     });
     assert_eq!(balanced(&audit, 10_000).rejected(), 0);
     for me in 0..4 {
-        let signals = audit.trail(HANDLE + 4 * me).unwrap().signals;
-        assert_eq!(signals.total(), 2_499);
-        assert!(signals.iter().is_sorted_by_key(|each| each.entry.aux), "order outlives the hand-over");
+        let trail = audit.trail(HANDLE + 4 * me).unwrap();
+        assert_eq!(trail.totals.total(), 2_500);
+        assert_eq!(trail.signals.total(), 2_499);
+        // A trail keeps the oldest and the newest of them.
+        let numbers = |entries: Vec<u64>, expected: std::ops::Range<u64>| {
+            assert_eq!(entries, expected.collect::<Vec<_>>(), "order outlives the hand-over");
+        };
+        numbers(trail.signals.first().iter().map(|each| each.entry.aux).collect(), 1..9);
+        numbers(trail.signals.iter().map(|each| each.entry.aux).collect(), 2_468..2_500);
     }
     let all: Vec<_> = (0..8).map(|ring| audit.claim(ring).unwrap()).collect();
     assert_eq!(all.len(), 8);
