@@ -11,6 +11,9 @@ bugs="
 relaxed_publish          ring-loom  popped_once_and_in_order
 off_by_one_full          ring-loom  a_slot_is_not_written_while_it_is_read
 relaxed_refresh          ring-loom  a_slot_is_not_written_while_it_is_read
+relaxed_line_publish     ring-loom  lines_that_are_pushed
+relaxed_line_refresh     ring-loom  a_line_is_not_overwritten
+relaxed_line_release     ring-loom  a_line_is_not_overwritten
 one_look                 loom       a_create_never_folds_after
 held_back_record_stays   loom       holding_one_record_back
 limit_off_by_one         loom       a_create_never_folds_after

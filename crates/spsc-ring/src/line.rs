@@ -18,7 +18,10 @@ use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
+
+use crate::planted;
+use crate::shim::{LentWord, Sides};
 
 /// Words that a line carries for its user.
 pub const PAYLOAD_WORDS: usize = 5;
@@ -45,15 +48,15 @@ pub type Payload = [u64; PAYLOAD_WORDS];
 /// One line as it stands in memory.
 pub type Line = [u64; LINE_WORDS];
 
-/// Memory lent to a ring.
+/// Memory lent to a ring. The words are the standard library's `AtomicU64`, in a model loom's.
 pub trait SharedWords: Send + Sync + fmt::Debug {
     /// The words; nothing if this process may not touch them, as a forked child of their owner. Every call that
     /// returns something returns the same words.
-    fn words(&self) -> Option<&[AtomicU64]>;
+    fn words(&self) -> Option<&[LentWord]>;
 }
 
-impl SharedWords for Vec<AtomicU64> {
-    fn words(&self) -> Option<&[AtomicU64]> {
+impl SharedWords for Vec<LentWord> {
+    fn words(&self) -> Option<&[LentWord]> {
         Some(self)
     }
 }
@@ -146,18 +149,25 @@ impl Seal {
 struct Lines {
     memory: Arc<dyn SharedWords>,
     capacity: u64,
+    sides: Sides,
 }
 
 impl Lines {
     /// The words, unless this process may not touch them.
     #[inline]
-    fn words(&self) -> Option<&[AtomicU64]> {
+    fn words(&self) -> Option<&[LentWord]> {
         self.memory.words()
+    }
+
+    /// The number of the line for a position.
+    #[inline]
+    fn place(&self, position: u64) -> usize {
+        (position & (self.capacity - 1)) as usize
     }
 
     #[inline]
     fn line_at(&self, position: u64) -> usize {
-        CONTROL_WORDS + LINE_WORDS * (position & (self.capacity - 1)) as usize
+        CONTROL_WORDS + LINE_WORDS * self.place(position)
     }
 }
 
@@ -176,7 +186,7 @@ pub fn line_ring(memory: Arc<dyn SharedWords>, seal: Seal, position: u64) -> (Li
     );
     words[TAIL_WORD].store(position, Ordering::Release);
     words[HEAD_WORD].store(position, Ordering::Release);
-    let lines = Lines { capacity: capacity as u64, memory };
+    let lines = Lines { capacity: capacity as u64, memory, sides: Sides::new(capacity as u64) };
     let limit = position.wrapping_add(lines.capacity);
     let producer = LineProducer { lines: lines.clone(), seal, tail: position, limit, not_sync: PhantomData };
     (producer, LineConsumer { lines, seal, head: position, seen: position, not_sync: PhantomData })
@@ -217,7 +227,8 @@ impl LineProducer {
     /// is ignored, so that nothing unread is overwritten.
     pub fn refresh(&mut self) -> u64 {
         if let Some(words) = self.lines.words() {
-            let head = words[HEAD_WORD].load(Ordering::Acquire);
+            let order = if planted!("relaxed_line_refresh") { Ordering::Relaxed } else { Ordering::Acquire };
+            let head = words[HEAD_WORD].load(order);
             let known = self.limit.wrapping_sub(self.lines.capacity);
             if head.wrapping_sub(known) <= self.tail.wrapping_sub(known) {
                 self.limit = head.wrapping_add(self.lines.capacity);
@@ -238,13 +249,15 @@ impl LineProducer {
         for payload in payloads {
             let at = self.lines.line_at(position);
             let line = self.seal.close(position, &payload);
+            self.lines.sides.write(self.lines.place(position));
             for (word, value) in words[at..at + LINE_WORDS].iter().zip(line) {
                 word.store(value, Ordering::Relaxed);
             }
             position = position.wrapping_add(1);
         }
         self.tail = end;
-        words[TAIL_WORD].store(end, Ordering::Release);
+        let order = if planted!("relaxed_line_publish") { Ordering::Relaxed } else { Ordering::Release };
+        words[TAIL_WORD].store(end, order);
         true
     }
 
@@ -338,7 +351,9 @@ impl LineConsumer {
     pub fn get(&self, position: u64) -> Result<Payload, Damaged> {
         let published = self.seen.wrapping_sub(self.head);
         assert!(position.wrapping_sub(self.head) < published, "position {position} was not published");
-        self.line(position)
+        let line = self.line(position);
+        self.lines.sides.read(self.lines.place(position));
+        line
     }
 
     #[inline]
@@ -362,13 +377,16 @@ impl LineConsumer {
         assert!(position.wrapping_sub(self.head) <= published, "cannot release up to {position}");
         self.head = position;
         if let Some(words) = self.lines.words() {
-            words[HEAD_WORD].store(position, Ordering::Release);
+            let order = if planted!("relaxed_line_release") { Ordering::Relaxed } else { Ordering::Release };
+            words[HEAD_WORD].store(position, order);
         }
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
+    use std::sync::atomic::AtomicU64;
+
     use super::*;
 
     fn memory(capacity: usize) -> Arc<Vec<AtomicU64>> {

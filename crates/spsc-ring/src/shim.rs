@@ -17,6 +17,12 @@ pub(crate) use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+/// A word of memory that is lent to a ring. Only loom has its own: no schedule of shuttle's runs such a ring.
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::AtomicU64 as LentWord;
+#[cfg(not(loom))]
+pub(crate) use std::sync::atomic::AtomicU64 as LentWord;
+
 /// A number that one end writes and the other reads.
 ///
 /// Loom keeps one last access to each atomic to find out which could have come in another order, and the writer's own
@@ -78,5 +84,44 @@ impl<T> UnsafeCell<T> {
     #[inline(always)]
     pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
         f(self.0.get())
+    }
+}
+
+/// The two sides of each line, for loom alone.
+///
+/// The words of a line are atomics, so it is no race if a line changes sides without happened-before, and loom lets no
+/// load see a store that it runs later, as a weak memory may. So each line has a cell, used when the line is: loom finds
+/// the race there.
+#[derive(Clone, Debug)]
+pub(crate) struct Sides(#[cfg(loom)] std::sync::Arc<[Side]>);
+
+#[cfg(loom)]
+#[derive(Debug)]
+struct Side(UnsafeCell<()>);
+
+// SAFETY: there is nothing in the cell. That two threads use it at once is what loom looks for.
+#[cfg(loom)]
+unsafe impl Sync for Side {}
+
+impl Sides {
+    pub(crate) fn new(_lines: u64) -> Self {
+        Self(
+            #[cfg(loom)]
+            (0.._lines).map(|_| Side(UnsafeCell::new(()))).collect(),
+        )
+    }
+
+    /// The producer writes the line of this number.
+    #[inline(always)]
+    pub(crate) fn write(&self, _line: usize) {
+        #[cfg(loom)]
+        self.0[_line].0.with_mut(|_| ());
+    }
+
+    /// The consumer reads it.
+    #[inline(always)]
+    pub(crate) fn read(&self, _line: usize) {
+        #[cfg(loom)]
+        self.0[_line].0.with(|_| ());
     }
 }

@@ -3,8 +3,13 @@
 
 #![cfg(loom)]
 
+use std::sync::Arc;
+
+use loom::sync::atomic::AtomicU64;
 use loom::thread;
-use spsc_ring::{ring, ring_from};
+use spsc_ring::{
+    CONTROL_WORDS, LINE_WORDS, LineConsumer, LineProducer, Payload, Seal, line_ring, ring, ring_from,
+};
 
 fn check(model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
@@ -76,5 +81,63 @@ fn an_end_can_be_handed_to_another_thread() {
         let popped = consumer.pop();
         second.join().unwrap().unwrap();
         assert_eq!((popped, consumer.pop(), consumer.pop()), (Some(2), Some(3), None));
+    });
+}
+
+/// A ring of lines, in memory of its own.
+fn lines(capacity: usize, position: u64) -> (LineProducer, LineConsumer) {
+    let words = CONTROL_WORDS + capacity * LINE_WORDS;
+    let memory: Vec<AtomicU64> = (0..words).map(|_| AtomicU64::new(0)).collect();
+    line_ring(Arc::new(memory), Seal::new(7), position)
+}
+
+/// A payload whose words all tell which one it is.
+fn payload(number: u64) -> Payload {
+    std::array::from_fn(|index| 10 * number + index as u64)
+}
+
+fn push_line(producer: &mut LineProducer, number: u64) -> bool {
+    producer.refresh();
+    producer.push_all([payload(number)].into_iter())
+}
+
+/// Takes all lines that one look sees. A line that is torn, or another's, is damaged.
+fn pop_lines(consumer: &mut LineConsumer) -> Vec<Payload> {
+    let published = consumer.look().wrapping_sub(consumer.head());
+    let positions = (0..published).map(|offset| consumer.head().wrapping_add(offset));
+    let lines =
+        positions.map(|position| consumer.get(position).expect("a published line is whole")).collect();
+    consumer.release(consumer.seen());
+    lines
+}
+
+/// Three lines through two places.
+#[test]
+fn lines_that_are_pushed_are_popped_whole_once_and_in_order() {
+    check(|| {
+        // The second line lies beyond the wrap-around.
+        let (mut producer, mut consumer) = lines(2, u64::MAX);
+        let pushing = thread::spawn(move || {
+            (0..3).filter(|number| push_line(&mut producer, *number)).map(payload).collect::<Vec<_>>()
+        });
+        let mut popped = pop_lines(&mut consumer);
+        popped.extend(pop_lines(&mut consumer));
+        let pushed = pushing.join().unwrap();
+        popped.extend(pop_lines(&mut consumer));
+        assert_eq!(popped, pushed);
+        assert!(pushed.len() >= 2, "two places take two lines, drained or not");
+    });
+}
+
+#[test]
+fn a_line_is_not_overwritten_before_it_is_released() {
+    check(|| {
+        let (mut producer, mut consumer) = lines(1, 0);
+        assert!(push_line(&mut producer, 1));
+        let pushing = thread::spawn(move || push_line(&mut producer, 2));
+        assert_eq!(pop_lines(&mut consumer), [payload(1)]);
+        let pushed = pushing.join().unwrap();
+        let rest = if pushed { vec![payload(2)] } else { vec![] };
+        assert_eq!(pop_lines(&mut consumer), rest);
     });
 }
