@@ -22,7 +22,11 @@ stop_before_last_pass    loom       a_stop_loses_nothing
 stale_cell_on_hand_over  loom       a_claim_handed_over
 loss_counted_twice       shuttle    shuttle_accounts
 torn_copy                shuttle    shuttle_a_look
-torn_copy                loom       loom_lock
+torn_copy                loom       a_copy_of_a_trail
+missing_read_fence       loom       a_copy_of_a_trail
+missing_write_fence      loom       a_copy_of_a_trail
+relaxed_trail_publish    loom       a_trail_that_is
+relaxed_trail_look       loom       a_trail_that_is
 one_look                 audit      tests::differential
 limit_off_by_one         audit      tests::differential
 generations_mixed_up     audit      tests::differential

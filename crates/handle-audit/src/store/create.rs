@@ -1,8 +1,7 @@
 //! A new generation.
 
-use std::sync::atomic::Ordering;
-
 use super::block::Size;
+use super::index;
 use super::packed;
 use super::slab::{Line, get, high, low, pair, set, set_low};
 use super::{Born, LISTS, TrailId, TrailStore, TrailWriter, born, head, lock, more};
@@ -55,7 +54,7 @@ impl TrailWriter {
     /// Lets readers find a trail that was written.
     pub(super) fn publish(&mut self, store: &TrailStore, handle: u32, id: TrailId) {
         store.index.insert(&mut self.sparse, handle, id);
-        store.len.store(id, Ordering::Release);
+        index::publish(&store.len, id);
     }
 
     /// Gives back all blocks of a trail but those that its summary took: the closer and the open waits.

@@ -4,14 +4,15 @@
 //! without a lock. Everything else, such as the addresses of objects, is in a sharded map, where a reader holds a
 //! shard for the look-up only; the fold has a copy of that map without locks.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 use dashmap::DashMap;
 use once_cell::race::OnceBox;
 use rustc_hash::FxBuildHasher;
-use zerocopy::FromZeros;
 
 use super::TrailId;
+// The model checker puts its own in their place.
+use super::slab::{Number, numbers};
 
 const CELLS: usize = 1024;
 
@@ -24,7 +25,7 @@ const PAGES_IN_RANGE: usize = (1 << 24) / (4 * CELLS);
 const PAGES: usize = 2 * PAGES_IN_RANGE;
 
 /// The trails of 1024 neighbouring handles, 0 for none. Written by the fold (Release), read by readers (Acquire).
-type Page = [AtomicU32; CELLS];
+type Page = [Number; CELLS];
 
 /// What readers and the fold look handles up in.
 #[derive(Debug)]
@@ -51,16 +52,30 @@ fn place(handle: u32) -> Option<(usize, usize)> {
     (offset & !(steps_of_four_in_range | SECOND) == 0).then_some((page, cell % CELLS))
 }
 
+/// Lets readers see a number. What it stands for is written before.
+#[inline(always)]
+pub(super) fn publish(number: &Number, value: u32) {
+    let relaxed = spsc_ring::planted!("relaxed_trail_publish");
+    number.store(value, if relaxed { Ordering::Relaxed } else { Ordering::Release });
+}
+
+/// A number as it was published, and with it what it stands for.
+#[inline(always)]
+pub(super) fn published(number: &Number) -> u32 {
+    let relaxed = spsc_ring::planted!("relaxed_trail_look");
+    number.load(if relaxed { Ordering::Relaxed } else { Ordering::Acquire })
+}
+
 /// The trail that a cell of a page names.
 #[inline(always)]
-pub(super) fn in_cell(cell: Option<&AtomicU32>) -> Option<TrailId> {
-    cell.map(|cell| cell.load(Ordering::Acquire)).filter(|id| *id != 0)
+pub(super) fn in_cell(cell: Option<&Number>) -> Option<TrailId> {
+    cell.map(published).filter(|id| *id != 0)
 }
 
 impl Index {
     /// The cell of a handle that indexes directly; there is none if nobody near it has a trail.
     #[inline(always)]
-    pub(super) fn direct(&self, handle: u32) -> Option<Option<&AtomicU32>> {
+    pub(super) fn direct(&self, handle: u32) -> Option<Option<&Number>> {
         let (page, cell) = place(handle)?;
         Some(self.pages[page].get().map(|page| &page[cell]))
     }
@@ -77,8 +92,7 @@ impl Index {
     /// do not index directly is not asked: it cannot say no.
     pub(super) fn ensure(&self, sparse: &mut Sparse, handle: u32) -> bool {
         let Some((page, _)) = place(handle) else { return sparse.ensure() };
-        let made = || <Page>::new_box_zeroed().map_err(drop);
-        self.pages[page].get_or_try_init(made).is_ok()
+        self.pages[page].get_or_try_init(|| numbers().ok_or(())).is_ok()
     }
 
     /// Names the trail of a handle that had none. The trail is written before.
@@ -86,7 +100,7 @@ impl Index {
         match place(handle) {
             Some((page, cell)) => {
                 assert!(self.ensure(sparse, handle), "there is memory for a page");
-                self.pages[page].get().expect("it was just made")[cell].store(id, Ordering::Release);
+                publish(&self.pages[page].get().expect("it was just made")[cell], id);
             }
             None => {
                 sparse.insert(handle, id);
@@ -152,7 +166,7 @@ impl Sparse {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

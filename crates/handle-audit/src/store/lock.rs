@@ -30,7 +30,9 @@ pub(super) struct Change<'a> {
 pub(super) fn begin(version: &Word) -> Change<'_> {
     let before = version.load(Ordering::Relaxed);
     version.store(before.wrapping_add(1), Ordering::Relaxed);
-    fence(Ordering::Release);
+    if !spsc_ring::planted!("missing_write_fence") {
+        fence(Ordering::Release);
+    }
     Change { version, before }
 }
 
@@ -51,6 +53,8 @@ pub(super) fn read<R>(version: &Word, copy: impl FnOnce() -> Option<R>) -> Optio
         return None;
     }
     let result = copy()?;
-    fence(Ordering::Acquire);
+    if !spsc_ring::planted!("missing_read_fence") {
+        fence(Ordering::Acquire);
+    }
     (version.load(Ordering::Relaxed) == before || spsc_ring::planted!("torn_copy")).then_some(result)
 }

@@ -41,8 +41,7 @@ pub(crate) use threads::{ThreadStore, ThreadWriter};
 
 use block::{Blocks, Cells};
 use index::{Index, Sparse};
-use slab::{Line, Plain, Slab, Supply, Word, get, high, low};
-use std::sync::atomic::{AtomicU32, Ordering};
+use slab::{Line, Number, Plain, Slab, Supply, Word, get, high, low};
 
 /// A trail, by its number: 1 and up, in order of first creation.
 pub(crate) type TrailId = u32;
@@ -120,7 +119,7 @@ pub(crate) struct TrailStore {
     past: Slab<Past, FEW>,
     cells: Cells,
     /// How many trails there are. Written by the fold (Release), read by readers (Acquire).
-    len: AtomicU32,
+    len: Number,
 }
 
 /// What only the fold needs to write a [`TrailStore`].
@@ -136,7 +135,7 @@ pub(crate) struct TrailWriter {
 impl TrailStore {
     /// How many handles have a trail.
     pub(crate) fn len(&self) -> u32 {
-        self.len.load(Ordering::Acquire)
+        index::published(&self.len)
     }
 
     /// The trail of a handle, for readers.

@@ -9,7 +9,7 @@ use once_cell::race::OnceBox;
 use zerocopy::FromZeros;
 
 use std::sync::atomic::Ordering;
-pub(super) use std::sync::atomic::{AtomicU64 as Word, fence};
+pub(super) use std::sync::atomic::{AtomicU32 as Number, AtomicU64 as Word, fence};
 
 use crate::shim::interleave;
 
@@ -50,6 +50,11 @@ pub(super) fn set_low(word: &Word, value: u32) {
 #[inline(always)]
 pub(super) fn set_high(word: &Word, value: u32) {
     set(word, pair(low(get(word)), value));
+}
+
+/// Numbers that are all 0, or none if there is no memory for them.
+pub(super) fn numbers<const N: usize>() -> Option<Box<[Number; N]>> {
+    <[Number; N]>::new_box_zeroed().ok()
 }
 
 /// The four words of an entry.

@@ -3,10 +3,8 @@
 //! A block for each thread: version, tid, total, how many were ever kept or passed over, and a ring of 32 records of
 //! five words. Nearly every record is the newest of its thread and goes to the end.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
-use super::index::Sparse;
-use super::slab::{Plain, Slab, Supply, Word, get, high, low, pair, set};
+use super::index::{Sparse, publish, published};
+use super::slab::{Number, Plain, Slab, Supply, Word, get, high, low, pair, set};
 use super::{lock, read::Changed};
 use crate::entry::HandleAuditEntry;
 use crate::label::Label;
@@ -34,7 +32,7 @@ type Store = Slab<Block, 64>;
 pub(crate) struct ThreadStore {
     blocks: Store,
     /// How many threads there are. Written by the fold (Release), read by readers (Acquire).
-    len: AtomicU32,
+    len: Number,
 }
 
 /// What only the fold needs.
@@ -160,7 +158,7 @@ impl ThreadWriter {
         let id = self.supply.take(&store.blocks);
         set(&store.blocks.at(id)[TID], u64::from(tid));
         self.index.insert(tid, id);
-        store.len.store(id, Ordering::Release);
+        publish(&store.len, id);
         Some(id)
     }
 
@@ -183,7 +181,7 @@ impl ThreadWriter {
 impl ThreadStore {
     /// How many threads are kept; they are numbered from 1.
     pub(crate) fn len(&self) -> u32 {
-        self.len.load(Ordering::Acquire)
+        published(&self.len)
     }
 
     /// Copies what is kept of a thread.
