@@ -1,4 +1,5 @@
-//! The public interface of a library as text: every item that is `pub`, without bodies, comments and private parts.
+//! The public interface of a library as text: every item that is `pub`, without bodies, comments and private parts, and
+//! without what is hidden from the documentation.
 //!
 //! The workspace warns of `pub` items that nobody outside can reach, and CI makes errors of warnings; so what is `pub`
 //! in the source is what users see, and the source can be read without a compiler.
@@ -7,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use syn::{
     Attribute, Block, Fields, ImplItem, Item, Meta, Signature, TraitItem, Type, Visibility, parse_quote,
 };
@@ -20,19 +22,20 @@ use syn::{
 pub fn of_crate(directory: &Path) -> String {
     let source = directory.join("src");
     let mut files: Vec<(String, Vec<Item>)> = Vec::new();
+    let mut declared = BTreeSet::new();
     for path in crate::files(&source, ".rs") {
         let code = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let file = syn::parse_file(&code).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let name = path.strip_prefix(&source).expect("it lies below the source").display().to_string();
         if !name.starts_with("tests/") {
+            declared.extend(file.items.iter().filter_map(name_of_type));
             files.push((name, public(file.items)));
         }
     }
-    let types: BTreeSet<String> =
-        files.iter().flat_map(|(_, items)| items).filter_map(name_of_type).collect();
+    let seen = files.iter().flat_map(|(_, items)| items).filter_map(name_of_type).collect();
     let mut text = String::new();
     for (name, mut items) in files {
-        items.retain(|item| is_of_public_type(item, &types));
+        items.retain(|item| is_of_seen_type(item, &declared, &seen));
         if !items.is_empty() {
             let file = syn::File { shebang: None, frontmatter: None, attrs: Vec::new(), items };
             text += &format!("// {name}\n\n{}\n", prettyplease::unparse(&file));
@@ -41,19 +44,37 @@ pub fn of_crate(directory: &Path) -> String {
     text
 }
 
+/// The name of a type or of a trait.
 fn name_of_type(item: &Item) -> Option<String> {
     match item {
         Item::Struct(it) => Some(it.ident.to_string()),
         Item::Enum(it) => Some(it.ident.to_string()),
+        Item::Union(it) => Some(it.ident.to_string()),
+        Item::Trait(it) => Some(it.ident.to_string()),
         _ => None,
     }
 }
 
-/// Users see the implementations of types that they see.
-fn is_of_public_type(item: &Item, types: &BTreeSet<String>) -> bool {
+/// Users see what is implemented for types that they see, and their traits for types from elsewhere.
+fn is_of_seen_type(item: &Item, declared: &BTreeSet<String>, seen: &BTreeSet<String>) -> bool {
     let Item::Impl(it) = item else { return true };
-    let Type::Path(path) = &*it.self_ty else { return false };
-    path.path.segments.last().is_some_and(|segment| types.contains(&segment.ident.to_string()))
+    match name_of_self(&it.self_ty).map(Ident::to_string) {
+        Some(name) if declared.contains(&name) => seen.contains(&name),
+        _ => it.trait_.as_ref().is_some_and(|(path, _)| {
+            path.segments.last().is_some_and(|segment| seen.contains(&segment.ident.to_string()))
+        }),
+    }
+}
+
+/// The name of the type that something is implemented for, or for references to which it is, or lists of which.
+fn name_of_self(of: &Type) -> Option<&Ident> {
+    match of {
+        Type::Path(it) => it.path.segments.last().map(|segment| &segment.ident),
+        Type::Reference(it) => name_of_self(&it.elem),
+        Type::Slice(it) => name_of_self(&it.elem),
+        Type::Array(it) => name_of_self(&it.elem),
+        _ => None,
+    }
 }
 
 fn public(items: Vec<Item>) -> Vec<Item> {
@@ -86,6 +107,13 @@ fn public_item(mut item: Item) -> Option<Item> {
                 all_fields(&mut variant.fields);
             }
         }
+        Item::Union(it) => {
+            seen(&mut it.attrs, &it.vis)?;
+            let all = std::mem::take(&mut it.fields.named);
+            it.fields.named =
+                all.into_iter().filter(|field| matches!(field.vis, Visibility::Public(_))).collect();
+            it.fields.named.iter_mut().for_each(|field| field.attrs.retain(matters));
+        }
         Item::Trait(it) => {
             seen(&mut it.attrs, &it.vis)?;
             it.items.iter_mut().for_each(trait_item);
@@ -101,11 +129,14 @@ fn public_item(mut item: Item) -> Option<Item> {
         Item::Macro(it) => {
             // Exported macros are seen wherever they stand. What they expand to is their own affair.
             it.attrs.iter().find(|attribute| attribute.path().is_ident("macro_export"))?;
+            if is_unseen(&it.attrs) {
+                return None;
+            }
             it.attrs.retain(matters);
-            it.mac.tokens = Default::default();
+            it.mac.tokens = without_expansions(std::mem::take(&mut it.mac.tokens));
         }
         Item::Impl(it) => {
-            if only_for_tests(&it.attrs) {
+            if is_unseen(&it.attrs) {
                 return None;
             }
             it.attrs.retain(matters);
@@ -123,11 +154,33 @@ fn public_item(mut item: Item) -> Option<Item> {
 
 /// Nothing if users do not see an item; else leaves the attributes that matter to them.
 fn seen(attributes: &mut Vec<Attribute>, visibility: &Visibility) -> Option<()> {
-    if !matches!(visibility, Visibility::Public(_)) || only_for_tests(attributes) {
+    if !matches!(visibility, Visibility::Public(_)) || is_unseen(attributes) {
         return None;
     }
     attributes.retain(matters);
     Some(())
+}
+
+/// The rules of a macro: patterns and bodies take turns, and the bodies are emptied.
+fn without_expansions(rules: TokenStream) -> TokenStream {
+    let mut is_body = true;
+    let emptied = rules.into_iter().map(|token| match token {
+        TokenTree::Group(group) => {
+            is_body = !is_body;
+            TokenTree::Group(if is_body { Group::new(group.delimiter(), TokenStream::new()) } else { group })
+        }
+        other => other,
+    });
+    emptied.collect()
+}
+
+/// Whether something is there for tests only, or hidden from the documentation.
+fn is_unseen(attributes: &[Attribute]) -> bool {
+    let hidden = |attribute: &Attribute| {
+        attribute.path().is_ident("doc")
+            && attribute.parse_args::<Meta>().is_ok_and(|meta| meta.path().is_ident("hidden"))
+    };
+    only_for_tests(attributes) || attributes.iter().any(hidden)
 }
 
 fn only_for_tests(attributes: &[Attribute]) -> bool {
@@ -231,6 +284,38 @@ mod tests {
         let expected = "#[derive(Debug)]\npub struct Seen {\n    pub a: u8,\n}\nimpl Seen {\n    pub fn f(mut self) -> u8 {}\n}\n\
                         impl Drop for Seen {}\npub const N: usize = _;\n";
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn a_macro_shows_its_patterns_and_not_what_it_expands_to() {
+        let of_rules = |rules| shown(&format!("#[macro_export] macro_rules! m {{ {rules} }}"));
+        let before = of_rules("($a:expr) => { f($a) }; () => { g() };");
+        assert_eq!(before, of_rules("($a:expr) => { g($a) }; () => {};"));
+        assert_ne!(before, of_rules("($a:ident) => { f($a) }; () => { g() };"));
+        assert_ne!(before, of_rules("($a:expr) => { f($a) };"));
+    }
+
+    #[test]
+    fn what_is_hidden_is_left_out() {
+        let hidden = "#[doc(hidden)] pub fn f() {} #[doc(hidden)] pub use a::f;\
+                      #[doc(hidden)] #[macro_export] macro_rules! m { () => {} }\
+                      pub union U { #[doc = \"hidden\"] pub a: u8, b: i8 }";
+        assert_eq!(shown(hidden), "pub union U {\n    pub a: u8,\n}\n");
+    }
+
+    #[test]
+    fn an_implementation_is_seen_if_its_type_is_or_if_its_trait_is_and_the_type_comes_from_elsewhere() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let is_seen = |code: &str| {
+            let item = syn::parse_str(code).expect("the code is correct");
+            is_of_seen_type(&item, &names(&["Seen", "Inner", "Trait"]), &names(&["Seen", "Trait"]))
+        };
+        for code in ["Seen", "IntoIterator for &'a Seen", "From<[Seen; 2]> for Seen", "Trait for Vec<u8>"] {
+            assert!(is_seen(&format!("impl {code} {{}}")), "{code}");
+        }
+        for code in ["Inner", "Trait for &Inner", "Trait for [Inner]", "Debug for Vec<u8>"] {
+            assert!(!is_seen(&format!("impl {code} {{}}")), "{code}");
+        }
     }
 
     #[test]

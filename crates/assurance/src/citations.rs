@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+
 /// What a document cites between backticks: tests by their names, scripts and files by their paths.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Cited {
@@ -43,25 +45,45 @@ fn cite(cited: &mut Cited, quoted: &str) {
     }
 }
 
-/// The citations that name nothing: no function in any source, no file.
+/// The citations that name nothing: no test in any source, no file.
 ///
 /// # Panics
 ///
 /// If a source cannot be read.
 #[must_use]
 pub fn dangling(cited: &Cited, root: &Path) -> Vec<String> {
-    let mut functions = BTreeSet::new();
+    let mut there = BTreeSet::new();
     for place in ["crates", "benches", "fuzz/fuzz_targets"] {
         for path in crate::files(&root.join(place), ".rs") {
             let code =
                 fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            let names = code.split("fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next());
-            functions.extend(names.map(str::to_owned));
+            let code = code.parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            tests(code, &mut there);
         }
     }
-    let tests = cited.tests.iter().filter(|name| !functions.contains(*name));
+    let tests = cited.tests.iter().filter(|name| !there.contains(*name));
     let paths = cited.paths.iter().filter(|path| !root.join(path).exists());
     tests.chain(paths).cloned().collect()
+}
+
+/// Finds the functions with `#[test]`, wherever they stand: in modules, in the macros that make properties of them.
+fn tests(code: TokenStream, found: &mut BTreeSet<String>) {
+    // Between `#[test]` and the name of its function stand further attributes and `fn`.
+    let (mut is_test, mut after_fn) = (false, false);
+    for token in code {
+        let is_name = std::mem::take(&mut after_fn);
+        match token {
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Bracket => {
+                is_test |= group.stream().to_string() == "test";
+            }
+            TokenTree::Group(group) => tests(group.stream(), found),
+            TokenTree::Ident(name) if is_name && std::mem::take(&mut is_test) => {
+                found.insert(name.to_string());
+            }
+            TokenTree::Ident(word) => after_fn = word == "fn",
+            _ => {}
+        }
+    }
 }
 
 #[cfg(test)]
@@ -82,5 +104,16 @@ mod tests {
         let cited =
             of_document("`what_is_not_there_dangles` `no_such_test_anywhere` `ci/no-such.sh` `.ci/run`");
         assert_eq!(dangling(&cited, &crate::root()), ["no_such_test_anywhere", "ci/no-such.sh"]);
+    }
+
+    #[test]
+    fn only_tests_are_tests() {
+        let code = "#[test] #[should_panic(expected = \"fn\")] fn one_of_them() { fn a_helper() {} }\n\
+                    // #[test] fn in_a_comment() {}\n fn a_helper_of_theirs() {}\n type F = fn(u8);\n\
+                    proptest! { #[test] fn a_property(a in [0]) {} fn a_part(a in 0..1) {} }\n\
+                    mod inner { #[cfg(loom)] #[test] pub fn a_model() {} }";
+        let mut found = BTreeSet::new();
+        tests(code.parse().unwrap(), &mut found);
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["a_model", "a_property", "one_of_them"]);
     }
 }
