@@ -19,6 +19,7 @@ held_back_record_stays   loom       holding_one_record_back
 limit_off_by_one         loom       a_create_never_folds_after
 flush_returns_early      loom       a_flush_loses_nothing
 stop_before_last_pass    loom       a_stop_loses_nothing
+stop_before_last_pass    shuttle    shuttle_a_stop
 stale_cell_on_hand_over  loom       a_claim_handed_over
 loss_counted_twice       shuttle    shuttle_accounts
 torn_copy                shuttle    shuttle_a_look

@@ -87,7 +87,7 @@ impl Lane {
     }
 
     /// Position of the next record in the heap ring.
-    #[cfg(all(test, loom))]
+    #[cfg(all(test, any(loom, shuttle)))]
     pub(crate) fn position(&self) -> u64 {
         self.heap.position()
     }

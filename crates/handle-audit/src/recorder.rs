@@ -312,7 +312,7 @@ impl Drop for Recorder {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, any(loom, shuttle)))]
 impl Recorder {
     /// How many slots of its ring were published, for rings that begin at 0.
     pub(crate) fn position(&self) -> u64 {

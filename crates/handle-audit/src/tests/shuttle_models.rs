@@ -6,7 +6,7 @@
 //! small. These are large. Objects have locks, as a kernel's have: whoever holds one records under its next number, so
 //! for each object the order in which things happened is known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
@@ -61,10 +61,19 @@ impl Observer for Scribe {
 struct Host {
     audit: HandleAudit,
     scribe: Scribe,
-    /// Handle and number of the last record of each object.
-    objects: Vec<(u32, Mutex<u64>)>,
+    /// Handle and history of each object.
+    objects: Vec<(u32, Mutex<Object>)>,
     /// Records issued.
     issued: Mutex<u64>,
+}
+
+/// What was recorded of an object. Its lock is held for the length of a record.
+#[derive(Default)]
+struct Object {
+    /// Of the last record issued.
+    number: u64,
+    /// Numbers of those that moved the end of their ring: neither was the audit off, nor the ring full.
+    published: Vec<u64>,
 }
 
 impl Host {
@@ -73,7 +82,7 @@ impl Host {
         let mut scribe = Scribe::default();
         scribe.focused(&[12].into_iter().collect());
         audit.pipeline.drain().unwrap().seam.0 = Some(Box::new(scribe.clone()));
-        let objects = [4, 8, 12].map(|handle| (handle, Mutex::new(0))).into();
+        let objects = [4, 8, 12].map(|handle| (handle, Mutex::default())).into();
         Arc::new(Self { audit, scribe, objects, issued: Mutex::new(0) })
     }
 
@@ -89,15 +98,21 @@ impl Host {
 
     /// Records something of an object, under its lock.
     fn record(&self, recorder: &mut Recorder, object: usize, tid: u32, cycle: u64, operation: Operation) {
-        let (handle, number) = &self.objects[object];
-        let mut number = number.lock().unwrap();
-        *number += 1;
-        let entry = HandleAuditEntry::new(cycle, tid, 0, label!("shuttle"), *number);
+        let (handle, object) = &self.objects[object];
+        let mut object = object.lock().unwrap();
+        object.number += 1;
+        let number = object.number;
+        let entry = HandleAuditEntry::new(cycle, tid, 0, label!("shuttle"), number);
         let frames = [Frame { frame: 16, lr: 1 }; 5];
-        if operation == Operation::Create && *number % 2 == 0 {
+        let end = recorder.position();
+        if operation == Operation::Create && number % 2 == 0 {
             recorder.record_create_with_stack(*handle, KIND, entry, &frames);
         } else {
             recorder.record_any(operation, *handle, KIND, entry);
+        }
+        // A gap goes out only together with a record.
+        if recorder.position() != end {
+            object.published.push(number);
         }
         *self.issued.lock().unwrap() += 1;
     }
@@ -123,6 +138,24 @@ impl Host {
         })
     }
 
+    /// Handle and number of every record published so far.
+    fn published(&self) -> BTreeSet<(u32, u64)> {
+        let mut published = BTreeSet::new();
+        for (handle, object) in &self.objects {
+            published.extend(object.lock().unwrap().published.iter().map(|number| (*handle, *number)));
+        }
+        published
+    }
+
+    /// Handle and number of every record folded so far.
+    fn folded(&self) -> BTreeSet<(u32, u64)> {
+        let number = |said: &Said| match said {
+            Said::Record(told) => Some((told.handle, told.entry.aux)),
+            Said::Focus(_) => None,
+        };
+        self.scribe.0.lock().unwrap().iter().filter_map(number).collect()
+    }
+
     /// What holds at the end of every run, once all producers rest.
     fn is_sound(&self) -> Snapshot {
         let snapshot = self.audit.snapshot().unwrap();
@@ -141,7 +174,9 @@ impl Host {
         }
         agree(&snapshot, &model_of(&said), 0);
         let losses = &snapshot.losses;
-        assert_eq!(losses.recorded(), snapshot.folded + losses.late(), "recorded = folded + late");
+        let published = self.published();
+        assert!(self.folded().is_subset(&published), "folded what nobody published");
+        assert_eq!(snapshot.folded + losses.late(), published.len() as u64, "published = folded + late");
         let in_gaps: u64 = losses.gaps.iter().map(|gap| gap.rejected.total()).sum();
         assert_eq!(in_gaps, losses.rejected(), "every rejection is in a gap");
         snapshot
@@ -175,7 +210,7 @@ fn a_look_holds_what_happened_before() {
     drop(recorder);
     let producers = [1, 2, 3].map(|tid| host.produce(tid, 8, everyday));
     for look in 0..3 {
-        let before: Vec<u64> = host.objects.iter().map(|(_, number)| *number.lock().unwrap()).collect();
+        let before: Vec<u64> = host.objects.iter().map(|(_, object)| object.lock().unwrap().number).collect();
         let trails: Vec<_> = match look {
             0 => host.audit.snapshot().unwrap().trails,
             _ => {
@@ -183,6 +218,8 @@ fn a_look_holds_what_happened_before() {
                 host.objects.iter().map(|(handle, _)| host.audit.trail(*handle).unwrap()).collect()
             }
         };
+        let handles: Vec<u32> = trails.iter().map(|trail| trail.handle).collect();
+        assert_eq!(handles, [4, 8, 12], "all were created before");
         for (trail, before) in trails.iter().zip(before) {
             is_whole(trail);
             assert!(trail.totals.total() >= before, "{} of {before} records", trail.totals.total());
@@ -218,7 +255,9 @@ fn a_stop_is_raced() {
     host.audit.disable().unwrap();
     let still = host.audit.snapshot().unwrap();
     host.audit.enable().unwrap();
+    let before = host.published();
     host.audit.shutdown().unwrap();
+    assert!(before.is_subset(&host.folded()), "the stop lost what was published before it");
     let folded = host.audit.snapshot().unwrap().folded;
     assert!(still.folded <= folded && still.coverage.late_start);
     producers.into_iter().for_each(|producer| producer.join().unwrap());
