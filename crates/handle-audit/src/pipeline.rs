@@ -116,8 +116,8 @@ impl Pipeline {
         Ok(self.drain()?.pass())
     }
 
-    /// Folds everything that happened before the call. The caller lends its thread: there is nobody to wake, and a
-    /// drain that is starved of processor time delays nothing.
+    /// Folds everything that happened before the call. The caller lends its thread: there is nobody to wake, and of a
+    /// drain that is starved of processor time it waits at most for the pass that is under way.
     pub(crate) fn flush(&self) -> Result<(), DrainDied> {
         self.drain()?.fold_all();
         Ok(())

@@ -1,9 +1,11 @@
 //! What goes wrong around an audit: nothing hangs, the accounts balance, the message is clear.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use fork::{Fork, fork, waitpid};
 use handle_audit::{
@@ -13,6 +15,9 @@ use handle_audit::{
 use spsc_ring::{CONTROL_WORDS, LINE_WORDS, Seal};
 
 const HANDLE: u32 = 0x1004;
+
+/// Whoever takes longer hangs.
+const LONG: Duration = Duration::from_secs(30);
 
 fn entry(cycle: u64, number: u64) -> HandleAuditEntry {
     HandleAuditEntry::new(cycle, 1, 0x8200_0040, label!("NtSetEvent"), number)
@@ -73,13 +78,20 @@ fn a_ring_whose_recorder_was_never_dropped_is_named_and_loses_nothing() {
     audit.shutdown().unwrap();
 }
 
-/// A capture's sink that panics once it is armed.
-#[derive(Debug)]
-struct Trap(Arc<AtomicBool>);
+/// A capture's sink that does this whenever it gets records.
+struct Trap<F>(F);
 
-impl CaptureSink for Trap {
+impl<F> fmt::Debug for Trap<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Trap")
+    }
+}
+
+impl<F: FnMut() + Send + 'static> CaptureSink for Trap<F> {
     fn append(&mut self, slots: &[CapturedSlot]) {
-        assert!(slots.is_empty() || !self.0.load(Ordering::Relaxed), "the sink is at its end");
+        if !slots.is_empty() {
+            self.0();
+        }
     }
     fn focus(&mut self, _: &Focus) {}
     fn coverage(&mut self, _: Coverage) {}
@@ -90,14 +102,21 @@ impl CaptureSink for Trap {
     fn stopped(&mut self, _: &[u64], _: &[LedgerAccount]) {}
 }
 
+/// An audit with one ring of 64 slots and this trap.
+fn trapped(config: AuditConfig, trap: impl FnMut() + Send + 'static) -> HandleAudit {
+    let memory: Arc<Vec<AtomicU64>> =
+        Arc::new((0..CONTROL_WORDS + 64 * LINE_WORDS).map(|_| AtomicU64::new(0)).collect());
+    let capture = Capture { rings: vec![(memory, Seal::new(1))], sink: Box::new(Trap(trap)) };
+    HandleAudit::with_capture(config.rings(1).enabled(true), capture).unwrap()
+}
+
 #[test]
 fn a_panic_in_a_reader_that_folds_is_an_error_to_the_next_and_recording_goes_on() {
     let armed = Arc::new(AtomicBool::new(false));
-    let memory: Arc<Vec<AtomicU64>> =
-        Arc::new((0..CONTROL_WORDS + 64 * LINE_WORDS).map(|_| AtomicU64::new(0)).collect());
-    let capture = Capture { rings: vec![(memory, Seal::new(1))], sink: Box::new(Trap(armed.clone())) };
-    let config = AuditConfig::default().rings(1).manual().enabled(true);
-    let audit = HandleAudit::with_capture(config, capture).unwrap();
+    let is_armed = armed.clone();
+    let audit = trapped(AuditConfig::default().manual(), move || {
+        assert!(!is_armed.load(Ordering::Relaxed), "the sink is at its end");
+    });
     let mut recorder = audit.claim(0).unwrap();
     create_and_signal(&mut recorder, HANDLE, 0..10);
     assert_eq!(balanced(&audit, 10).rejected(), 0);
@@ -117,6 +136,35 @@ fn a_panic_in_a_reader_that_folds_is_an_error_to_the_next_and_recording_goes_on(
     create_and_signal(&mut audit.claim(0).unwrap(), HANDLE, 1_000..1_010);
     assert_eq!(audit.trail(HANDLE).unwrap().signals.total(), 9);
     assert_eq!(audit.shutdown(), Err(DrainDied::Panicked));
+}
+
+/// What a drain does at worst that gets no processor: it stands still in a pass, and holds what a flush needs.
+#[test]
+fn a_drain_that_stands_still_in_a_pass_makes_its_rings_reject_and_a_flush_wait_for_that_pass() {
+    let (stands_still, drain) = mpsc::channel();
+    let (go_on, told) = mpsc::channel::<()>();
+    let audit = trapped(AuditConfig::default(), move || {
+        // Nobody listens any more after the first pass.
+        let _ = stands_still.send(());
+        let _ = told.recv_timeout(LONG);
+    });
+    let audit = Arc::new(audit);
+    let mut recorder = audit.claim(0).unwrap();
+    create_and_signal(&mut recorder, HANDLE, 0..1);
+    drain.recv_timeout(LONG).expect("the drain has work");
+    // A producer waits for nobody, and records more than a ring holds.
+    create_and_signal(&mut recorder, HANDLE, 1..1_000);
+    let (flushed, flush) = mpsc::channel();
+    thread::spawn({
+        let audit = audit.clone();
+        move || flushed.send(audit.flush())
+    });
+    assert_eq!(flush.try_recv(), Err(mpsc::TryRecvError::Empty), "a pass is under way");
+    drop(go_on);
+    assert_eq!(flush.recv_timeout(LONG), Ok(Ok(())));
+    let losses = balanced(&audit, 1_000);
+    assert!(losses.rejected() >= 1_000 - 64, "{} rejected", losses.rejected());
+    assert_eq!(audit.trail(HANDLE).unwrap().totals.total(), losses.recorded());
 }
 
 #[test]
@@ -259,44 +307,58 @@ fn ten_thousand_recorders_are_claimed_and_released() {
     assert_eq!(all.len(), 8);
 }
 
-/// Records until the audit is off, and returns how many records that may have been: the last one came perhaps too late
-/// to be taken.
-fn until_off(audit: &HandleAudit, handle: u32) -> u64 {
-    let mut recorder = audit.claim_any().unwrap();
-    let mut number = 0;
-    while recorder.is_enabled() {
+/// Records until the audit is off, and shows how many records it has made. The last one came perhaps too late to be
+/// taken.
+fn until_off(audit: &HandleAudit, ring: usize, handle: u32, made: &AtomicU64) {
+    let mut recorder = audit.claim(ring).unwrap();
+    for number in 0.. {
+        if !recorder.is_enabled() {
+            return;
+        }
         create_and_signal(&mut recorder, handle, number..number + 1);
-        number += 1;
+        // Whoever reads it comes after the record.
+        made.store(number + 1, Ordering::Release);
     }
-    number
 }
 
 #[test]
-fn a_shutdown_raced_by_producers_counts_every_record_once() {
+fn a_shutdown_raced_by_producers_loses_nothing_and_counts_every_record_once() {
     for round in 0..40 {
         let config = AuditConfig::default().ring_capacity(if round % 2 == 0 { 64 } else { 1 << 16 });
         let audit = HandleAudit::new(config.enabled(true)).unwrap();
-        let issued = thread::scope(|scope| {
-            let producer = |me: u32| {
+        let made = [const { AtomicU64::new(0) }; 6];
+        let read = || made.each_ref().map(|made| made.load(Ordering::Acquire));
+        let before = thread::scope(|scope| {
+            for (ring, made) in made.iter().enumerate() {
                 let audit = &audit;
-                scope.spawn(move || until_off(audit, HANDLE + 4 * me))
-            };
-            let producers: Vec<_> = (0..6).map(producer).collect();
-            while audit.counts(HANDLE).is_none() {
+                scope.spawn(move || until_off(audit, ring, HANDLE + 4 * ring as u32, made));
+            }
+            while read().contains(&0) {
                 thread::yield_now();
             }
+            let before = read();
             audit.shutdown().unwrap();
-            producers.into_iter().map(|producer| producer.join().unwrap()).collect::<Vec<_>>()
+            before
         });
         let snapshot = audit.snapshot().unwrap();
         let losses = &snapshot.losses;
-        let all: u64 = issued.iter().sum();
+        let all: u64 = read().iter().sum();
         assert!((all - 6..=all).contains(&losses.attempted()), "{} of {all}", losses.attempted());
         assert_eq!(losses.recorded(), snapshot.folded + losses.late());
-        for trail in &snapshot.trails {
-            let issued = issued[(trail.handle - HANDLE) as usize / 4];
-            assert!(trail.totals.total() <= issued, "{} of {issued}", trail.totals.total());
-            assert!(trail.sequence().is_sorted_by_key(|each| each.entry.aux));
+        for (ring, (before, made)) in before.into_iter().zip(read()).enumerate() {
+            let trail = snapshot.trail(HANDLE + 4 * ring as u32).expect("its create was made before");
+            let total = trail.totals.total();
+            assert!(total <= made, "{total} of {made}");
+            let rejected = losses.rings[ring].rejected.total();
+            assert!(total + rejected >= before, "{total} folded and {rejected} rejected of {before}");
+            let sequence = trail.sequence();
+            assert!(sequence.is_sorted_by_key(|each| each.entry.aux));
+            // A record's cycle is its number, so what was rejected lies in a gap.
+            let newest = sequence.last().map_or(0, |each| each.entry.aux);
+            let lost = (newest + 1..before).find(|number| {
+                !losses.gaps.iter().any(|gap| usize::from(gap.ring) == ring && gap.overlaps(*number, *number))
+            });
+            assert_eq!(lost, None, "made before the shutdown, and neither folded nor rejected");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! A drain that hardly runs. One test in this file, so that the process has no other drain.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use handle_audit::{AuditConfig, HandleAudit, HandleAuditEntry, HandleKind, Recorder, label};
 use rustix::process::setpriority_process;
@@ -13,6 +14,16 @@ const HANDLE: u32 = 0x1004;
 const ROUNDS: u64 = 50;
 const FITS: u64 = 500;
 const OVERFLOWS: u64 = 5_000;
+
+/// Whoever takes longer for one step hangs.
+const LONG: Duration = Duration::from_secs(30);
+
+/// What the host's thread has done.
+#[derive(Debug, PartialEq)]
+enum Step {
+    Recorded(u64),
+    Flushed(u64),
+}
 
 /// The drain of this process, as soon as it has its name: a thread gives that to itself.
 fn drain() -> Pid {
@@ -37,6 +48,7 @@ fn create_and_signal(recorder: &mut Recorder, records: u64) {
 #[test]
 fn a_starved_drain_delays_no_reader_and_no_producer() {
     let audit = HandleAudit::new(AuditConfig::default().ring_capacity(1024).enabled(true)).unwrap();
+    let audit = Arc::new(audit);
     let here = sched_getaffinity(None).unwrap();
     let core = (0..CpuSet::MAX_CPU).find(|core| here.is_set(*core)).unwrap();
     let mut one = CpuSet::new();
@@ -44,25 +56,36 @@ fn a_starved_drain_delays_no_reader_and_no_producer() {
     let drain = drain();
     setpriority_process(Some(drain), 19).unwrap();
     sched_setaffinity(Some(drain), &one).unwrap();
-    let over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            sched_setaffinity(None, &one).unwrap();
-            while !over.load(Ordering::Relaxed) {
-                std::hint::spin_loop();
-            }
-        });
-        let mut recorder = audit.claim(0).unwrap();
-        for round in 0..ROUNDS {
-            create_and_signal(&mut recorder, if round % 2 == 0 { FITS } else { OVERFLOWS });
-            audit.flush().unwrap();
-            let trail = audit.trail(HANDLE).unwrap();
-            assert!(trail.signals.total() >= FITS - 1, "a flush folds what was recorded before it");
+    // It spins until the process ends, also if the test fails.
+    thread::spawn(move || {
+        sched_setaffinity(None, &one).unwrap();
+        loop {
+            std::hint::spin_loop();
         }
-        let snapshot = audit.snapshot().unwrap();
-        assert_eq!(snapshot.losses.attempted(), ROUNDS / 2 * (FITS + OVERFLOWS));
-        assert_eq!((snapshot.losses.recorded(), snapshot.losses.late()), (snapshot.folded, 0));
-        audit.shutdown().unwrap();
-        over.store(true, Ordering::Relaxed);
     });
+    let (steps, done) = mpsc::channel();
+    let host = thread::spawn({
+        let audit = audit.clone();
+        move || {
+            let mut recorder = audit.claim(0).unwrap();
+            for round in 0..ROUNDS {
+                create_and_signal(&mut recorder, if round % 2 == 0 { FITS } else { OVERFLOWS });
+                steps.send(Step::Recorded(round)).unwrap();
+                audit.flush().unwrap();
+                steps.send(Step::Flushed(round)).unwrap();
+                let trail = audit.trail(HANDLE).unwrap();
+                assert!(trail.signals.total() >= FITS - 1, "a flush folds what was recorded before it");
+            }
+        }
+    });
+    for step in (0..ROUNDS).flat_map(|round| [Step::Recorded(round), Step::Flushed(round)]) {
+        assert_eq!(done.recv_timeout(LONG), Ok(step), "a step took longer than {LONG:?}, or panicked");
+    }
+    host.join().unwrap();
+    // How much of that the drain could not take in time depends on who ran when, so that rings reject is shown where
+    // the drain stands still for certain, in tests/faults.rs.
+    let snapshot = audit.snapshot().unwrap();
+    assert_eq!(snapshot.losses.attempted(), ROUNDS / 2 * (FITS + OVERFLOWS));
+    assert_eq!((snapshot.losses.recorded(), snapshot.losses.late()), (snapshot.folded, 0));
+    audit.shutdown().unwrap();
 }
