@@ -5,8 +5,8 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 use handle_audit::{
-    AuditConfig, ClaimError, Coverage, Focus, Frame, HandleAudit, HandleAuditEntry, HandleKind, Operation,
-    OperationCounts, Recorder, label,
+    AuditConfig, ClaimError, Coverage, Focus, Frame, HandleAudit, HandleAuditEntry, HandleKind, Label,
+    Operation, OperationCounts, Recorder, label,
 };
 
 use crate::agree::agree;
@@ -68,6 +68,25 @@ fn handle(byte: u8) -> u32 {
 
 fn focus(bytes: &[u8]) -> Focus {
     bytes.iter().map(|byte| handle(*byte)).collect()
+}
+
+/// What a record says beside its operation, handle, thread and argument. All of it follows from its number, so that no two
+/// records in a row have a field in common, and inputs need no bytes for it.
+fn particulars(number: u64) -> (HandleKind, Label, u32) {
+    let kinds = [
+        HandleKind::EVENT_MANUAL,
+        HandleKind::EVENT_AUTO,
+        HandleKind::SEMAPHORE,
+        HandleKind::TIMER_MANUAL,
+        HandleKind::MUTANT,
+        HandleKind::THREAD,
+        HandleKind::host(label!("File")),
+    ];
+    let sources =
+        [label!("NtSetEvent"), label!("KeSetEvent"), label!("NtClose"), Label::OVERFLOW, label!("fuzz")];
+    let pick = |count: usize| (number % count as u64) as usize;
+    // The factor is odd, so no two records of a program have one link register; and it reaches every bit.
+    (kinds[pick(kinds.len())], sources[pick(sources.len())], (number as u32).wrapping_mul(0x9E37_79B1))
 }
 
 /// What one ring has room for: the rule of reserve, gap and stack told without a ring.
@@ -292,9 +311,8 @@ impl World {
 
     fn record(&mut self, ring: usize, operation: Operation, handle: u32, tid: u8, aux: u8, frames: &[Frame]) {
         self.cycle += 1;
-        let kind = HandleKind::SEMAPHORE;
-        let entry =
-            HandleAuditEntry::new(self.cycle, u32::from(tid), 0x8200_0000, label!("fuzz"), u64::from(aux));
+        let (kind, source, lr) = particulars(self.cycle);
+        let entry = HandleAuditEntry::new(self.cycle, u32::from(tid), lr, source, u64::from(aux));
         let Some(recorder) = self.recorders[ring].as_mut() else { return };
         if frames.is_empty() {
             recorder.record_any(operation, handle, kind, entry);

@@ -57,11 +57,13 @@ impl Move {
         let call = |what: u8, cycle: u8, frames: u8| {
             let handle = handles[usize::from(what % 4)];
             let operation = Operation::ALL[usize::from(what / 4) % Operation::COUNT];
-            let entry =
-                HandleAuditEntry::new(cycle.into(), u32::from(cycle % 3), 0, Label::OVERFLOW, what.into());
+            // The world gives each record a link register of its own.
+            let source = [Label::OVERFLOW, Label::MUTANT, Label::new("NtSetEvent")][usize::from(what % 3)];
+            let entry = HandleAuditEntry::new(cycle.into(), u32::from(cycle % 3), 0, source, what.into());
             let frames = (1..=u32::from(frames)).map(|lr| Frame { frame: 16 * lr, lr }).collect();
             let frames = Some(frames).filter(|_| operation == Operation::Create);
-            Call { operation, kind: HandleKind::EVENT_AUTO, handle, entry, frames }
+            let kind = [HandleKind::EVENT_AUTO, HandleKind::SEMAPHORE, HandleKind::THREAD];
+            Call { operation, kind: kind[usize::from(cycle % 3)], handle, entry, frames }
         };
         match self {
             Self::Step { lane, what, cycle } => Action::Step(lane.into(), call(what, cycle, 0)),
