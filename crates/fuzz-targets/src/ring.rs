@@ -1,9 +1,11 @@
-//! The ring against a queue.
+//! Both rings, that in the heap and that of lines, against a queue.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use arbitrary::{Arbitrary, Unstructured};
-use spsc_ring::{Full, ring_from};
+use spsc_ring::{CONTROL_WORDS, Full, LINE_WORDS, Payload, Seal, line_ring, ring_from};
 
 #[derive(Arbitrary, Debug)]
 enum Step {
@@ -33,7 +35,16 @@ pub fn ring_ops(data: &[u8]) {
     let mut input = Unstructured::new(data);
     let capacity = usize::from(u8::arbitrary(&mut input).unwrap_or(0) % 33) + 1;
     let back = u64::from(u8::arbitrary(&mut input).unwrap_or(0));
-    let start = if bool::arbitrary(&mut input).unwrap_or(false) { 0 } else { 0u64.wrapping_sub(back) };
+    let choices = u8::arbitrary(&mut input).unwrap_or(0);
+    let start = if choices & 1 == 1 { 0 } else { 0u64.wrapping_sub(back) };
+    if choices & 0x40 == 0 {
+        heap(input, capacity, start);
+    } else {
+        lines(input, capacity.next_power_of_two(), start);
+    }
+}
+
+fn heap(mut input: Unstructured<'_>, capacity: usize, start: u64) {
     let (mut producer, mut consumer) = ring_from::<u64>(capacity, start);
     let capacity = capacity.next_power_of_two();
     assert_eq!((producer.capacity(), consumer.capacity()), (capacity as u64, capacity as u64));
@@ -93,6 +104,60 @@ pub fn ring_ops(data: &[u8]) {
                 assert_eq!(consumer.pop(), held.pop_front());
             }
             Step::Get(_) | Step::Release(_) => {}
+        }
+    }
+}
+
+/// A line that is different in every word.
+fn payload(value: u64) -> Payload {
+    std::array::from_fn(|word| value.rotate_left(13 * word as u32) ^ word as u64)
+}
+
+/// The same steps, as far as this ring has them. It pushes by [`push_all`](spsc_ring::LineProducer::push_all) alone.
+fn lines(mut input: Unstructured<'_>, capacity: usize, start: u64) {
+    let memory: Vec<_> = (0..CONTROL_WORDS + capacity * LINE_WORDS).map(|_| AtomicU64::new(0)).collect();
+    let (mut producer, mut consumer) = line_ring(Arc::new(memory), Seal::new(start ^ 7), start);
+    assert_eq!((producer.capacity(), consumer.capacity()), (capacity as u64, capacity as u64));
+    let mut held = VecDeque::new();
+    let mut seen = 0;
+    let mut pushed = 0_u64;
+    while !input.is_empty() {
+        let Ok(step) = Step::arbitrary(&mut input) else { break };
+        let free = capacity - held.len();
+        let room = producer.room();
+        assert!(room <= free as u64);
+        assert_eq!(producer.position(), start.wrapping_add(pushed));
+        assert_eq!(consumer.seen(), consumer.head().wrapping_add(seen as u64));
+        match step {
+            Step::Push(value) | Step::PushWith { value, .. } | Step::PushReserved { value, .. } => {
+                let fits = producer.push_all([payload(value)].into_iter());
+                assert_eq!(fits, room > 0);
+                held.extend(fits.then_some(value));
+                pushed += u64::from(fits);
+            }
+            Step::PushAll(values) => {
+                let fits = producer.push_all(values.iter().copied().map(payload));
+                assert_eq!(fits, room >= values.len() as u64);
+                if fits {
+                    pushed += values.len() as u64;
+                    held.extend(values);
+                }
+            }
+            Step::Refresh => assert_eq!(producer.refresh(), free as u64),
+            Step::Look => {
+                seen = held.len();
+                assert_eq!(consumer.look().wrapping_sub(consumer.head()), seen as u64);
+            }
+            Step::Get(offset) if usize::from(offset) < seen => {
+                let line = consumer.get(consumer.head().wrapping_add(u64::from(offset)));
+                assert_eq!(line, Ok(payload(held[usize::from(offset)])));
+            }
+            Step::Release(count) if usize::from(count) <= seen => {
+                consumer.release(consumer.head().wrapping_add(u64::from(count)));
+                held.drain(..usize::from(count));
+                seen -= usize::from(count);
+            }
+            Step::ForgetRoom | Step::Pop | Step::Get(_) | Step::Release(_) => {}
         }
     }
 }
