@@ -2,12 +2,12 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 use handle_audit::{
-    AuditConfig, Gap, HandleAudit, HandleAuditEntry, HandleKind, Label, Operation, OperationCounts, Snapshot,
-    label,
+    AuditConfig, Gap, HandleAudit, HandleAuditEntry, HandleAuditTrail, HandleKind, Label, Operation,
+    OperationCounts, Snapshot, label,
 };
 use handle_diagnosis::{
-    Case, Confidence, Diagnosis, Ended, Layout, RunSummary, ThreadInfo, ThreadState, VerdictId, diagnose,
-    exit_code, report, show, write_json,
+    Case, Confidence, Diagnosis, Ended, Layout, RunSummary, ThreadInfo, ThreadState, Verdict, VerdictId,
+    diagnose, exit_code, report, show, write_json,
 };
 
 /// One record.
@@ -274,6 +274,76 @@ pub(crate) fn judge(snapshot: &Snapshot, threads: Option<&[ThreadInfo]>, run: &R
     let rejected = Operation::ALL.into_iter().map(|operation| (operation, 1)).collect();
     lost.losses.gaps = vec![Gap { ring: 0, first_cycle: 0, last_cycle: u64::MAX, rejected }];
     nothing_is_claimed(&diagnose(&case(&lost, threads, run)));
+    a_loss_counts_where_it_stands(snapshot, threads, run);
+}
+
+/// One lost signal takes the ground from what it may have changed, and from nothing else.
+fn a_loss_counts_where_it_stands(snapshot: &Snapshot, threads: Option<&[ThreadInfo]>, run: &RunSummary) {
+    let with = |cycle: Option<u64>| {
+        let mut snapshot = snapshot.clone();
+        let rejected = [(Operation::Signal, 1)].into_iter().collect();
+        let gap = |at| Gap { ring: 0, first_cycle: at, last_cycle: at, rejected };
+        snapshot.losses.gaps = cycle.map(gap).into_iter().collect();
+        diagnose(&case(&snapshot, threads, run))
+    };
+    let whole = with(None);
+    // One in the window of each object that something is claimed of, if not of too many.
+    for verdict in claims(&whole).take(4) {
+        let Some(window) = Window::of(snapshot, verdict) else { continue };
+        for at in [window.begin, window.begin.midpoint(window.latest), window.latest] {
+            let told = with(Some(at));
+            let still = claims(&told).find(|claim| {
+                let window = Window::of(snapshot, claim);
+                window.is_some_and(|window| window.begin <= at)
+            });
+            assert!(still.is_none(), "with a signal lost at cycle {at}: {still:?}");
+        }
+    }
+    // One before all that is known of. It may be a signal of a ghost, which is older than its records.
+    let of_trail = |claim: &Verdict| {
+        let own = claim.id != VerdictId::Ghost && Window::of(snapshot, claim).is_some();
+        own || claim.root.is_some()
+    };
+    if snapshot.trails.iter().flat_map(began).all(|cycle| cycle > 1_000) && claims(&whole).all(of_trail) {
+        let said = |diagnosis| claims(diagnosis).map(claim).collect::<Vec<_>>();
+        assert_eq!(said(&with(Some(0))), said(&whole), "a signal was lost before everything");
+    }
+}
+
+fn claim(verdict: &Verdict) -> (VerdictId, Confidence, Option<u32>, &[u32]) {
+    (verdict.id, verdict.confidence, verdict.handle, &verdict.threads)
+}
+
+fn claims(diagnosis: &Diagnosis) -> impl Iterator<Item = &Verdict> {
+    diagnosis.verdicts.iter().filter(|verdict| verdict.confidence > Confidence::Unknown)
+}
+
+/// The cycles at which the generations of a trail began.
+fn began(trail: &HandleAuditTrail) -> impl Iterator<Item = u64> {
+    let previous = trail.previous.as_ref().map(|previous| previous.created.entry.cycle);
+    [trail.created.entry.cycle].into_iter().chain(previous)
+}
+
+/// When, at the latest, the window of a verdict began that goes on to the end, told from what it shows.
+struct Window {
+    begin: u64,
+    /// The newest of what it shows.
+    latest: u64,
+}
+
+impl Window {
+    /// Nothing if the verdict follows from another one, or is about an object whose create is not known for sure.
+    fn of(snapshot: &Snapshot, verdict: &Verdict) -> Option<Self> {
+        let handle = verdict.handle.filter(|_| verdict.root.is_none())?;
+        let mut trails = snapshot.trails.iter().filter(|trail| trail.handle == handle);
+        let (trail, None) = (trails.next()?, trails.next()) else { return None };
+        let created = trail.created.entry.cycle;
+        let shown = verdict.evidence.iter().filter_map(|evidence| Some(evidence.record?.entry.cycle));
+        let latest = shown.max()?.max(created);
+        // That nothing ever signalled an object is a matter of its whole life. Others rest on what they show.
+        let whole_life = ["HT02", "HT06"].contains(&verdict.id.code());
+        Some(Self { begin: if whole_life { created } else { latest }, latest })
+    }
 }
 
 /// Told apart from the library's own table: these contradict the kernel's semantics. All others rest on an absence,
