@@ -6,6 +6,9 @@
 # usage: [SANITIZER=none] ci/fuzz.sh [CPU-SECONDS] [TARGET ...]   all targets for a minute each unless told otherwise
 #        [SANITIZER=none] ci/fuzz.sh minimise [TARGET ...]        shrinks what was found into fuzz/corpus
 #
+# What brings a target down is copied to fuzz/corpus/TARGET/find-..., so cargo test replays it from then on: commit it with
+# the mend. Minimising keeps it.
+#
 # SANITIZER is what cargo-fuzz is told: address unless set. The only unsafe code beneath the targets is in spsc-ring, under
 # ring_ops, record_sequences and fold_order; the others run two to five times as often with none.
 set -euo pipefail
@@ -37,6 +40,16 @@ minimise() {
     echo "$target: $(ls "fuzz/corpus/$target" | wc -l) inputs"
 }
 
+# An input that is only slow brings nothing down.
+keep_finds() {
+    local target=$1 log=$2 file kept
+    sed -n 's/.*Test unit written to //p' "$log" | { grep -v '/slow-unit-' || true; } | while read -r file; do
+        kept=fuzz/corpus/$target/find-$(sha1sum "$file" | cut -c 1-12)
+        cp "$file" "$kept"
+        echo "kept as $kept"
+    done
+}
+
 run() {
     local target=$1 log=fuzz/corpus-work/$1.log status=0
     mkdir -p "fuzz/corpus-work/$target" "fuzz/artifacts/$target"
@@ -59,6 +72,7 @@ run() {
     # 72: libFuzzer was interrupted, as it should be.
     if [ $status -ne 72 ]; then
         grep -aE 'panicked|SUMMARY|ERROR|Test unit' "$log" | tail -4
+        keep_finds "$target" "$log"
         return 1
     fi
 }
