@@ -61,6 +61,7 @@ pub(crate) fn source() -> Label {
 pub(crate) fn record_everything(recorder: &mut Recorder, cycle: u64) {
     let frames = [Frame { frame: 0x7000_0100, lr: 0x8200_0040 }; 32];
     let entry = HandleAuditEntry::new(cycle, 1, 0x8200_0040, source(), 0);
+    recorder.expect(0x1004);
     for operation in Operation::ALL {
         recorder.record_any(operation, 0x1004, HandleKind::EVENT_AUTO, entry);
     }
