@@ -6,7 +6,7 @@ use criterion::{
     BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime,
 };
 
-use benches::feed::{BATCH, Feed};
+use benches::feed::{BATCH, Feed, warm_up};
 use benches::incumbent::{Bare, Dash, Incumbent, assert_same};
 use benches::workload::{Event, Spread, events, handle};
 
@@ -56,16 +56,20 @@ fn one(group: &mut BenchmarkGroup<'_, WallTime>, handles: u32, spread: Spread) {
     check(handles, spread);
     let label = |name: &str| format!("{name}, {handles} handles, {spread:?}");
     let events = events(handles, spread, EVENTS);
+    let before = warm_up(handles) as u64;
     let mut feed = Feed::new(handles, events.clone());
+    feed.fold(before);
     group.bench_function(label("audit"), |b| b.iter_custom(|n| scaled(n, |n| feed.fold(n))));
     drop(feed);
     let mut bare = Bare::with_handles((0..handles).map(handle));
     let mut next = 0;
+    fold_into(&events, &mut next, before, |event| bare.append(event));
     group.bench_function(label("HashMap + VecDeque"), |b| {
         b.iter_custom(|n| scaled(n, |n| fold_into(&events, &mut next, n, |event| bare.append(event))));
     });
     drop(bare);
     let dash = Dash::with_handles((0..handles).map(handle));
+    fold_into(&events, &mut next, before, |event| dash.append(event));
     group.bench_function(label("DashMap + VecDeque"), |b| {
         b.iter_custom(|n| scaled(n, |n| fold_into(&events, &mut next, n, |event| dash.append(event))));
     });

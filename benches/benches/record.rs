@@ -1,5 +1,6 @@
 //! One record, by every way of making one: back to back, between work, in short bursts.
 
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{
@@ -11,9 +12,9 @@ use benches::pushers::{
     Audited, Crossbeam, Direct, Nothing32, Nothing40, Nothing48, Plain, Pusher, Rdtsc, RingBuf, Rtrb,
     Striped, Taker, audit_for, check,
 };
-use benches::runs::{BURST, Bench, all_handles, short_bursts, shuffled_handles, work_alone};
-use benches::subscribers::{self, IntoRing, NoOp};
-use benches::workload::{Event, LR};
+use benches::runs::{BURST, Bench, Short, ShortBursts, all_handles, shuffled_handles, work_alone};
+use benches::subscribers::{self, IntoRing, NoOp, Traced};
+use benches::workload::{Event, LR, work};
 use handle_audit::{Frame, HandleKind, Operation, label};
 
 type Group<'a> = BenchmarkGroup<'a, WallTime>;
@@ -26,12 +27,21 @@ fn scaled(iterations: u64, run: impl FnOnce(usize) -> Duration) -> Duration {
 
 fn burst<P: Pusher>(group: &mut Group<'_>) {
     check::<P>();
+    burst_unchecked::<P>(group);
+}
+
+/// For those that give nothing back: they have checks of their own.
+fn burst_unchecked<P: Pusher>(group: &mut Group<'_>) {
     let mut bench = Bench::<P>::new();
     group.bench_function(P::NAME, |b| b.iter_custom(|n| scaled(n, |bursts| bench.burst(bursts))));
 }
 
 fn in_situ<P: Pusher>(group: &mut Group<'_>) {
     check::<P>();
+    in_situ_unchecked::<P>(group);
+}
+
+fn in_situ_unchecked<P: Pusher>(group: &mut Group<'_>) {
     let mut bench = Bench::<P>::new();
     group.bench_function(P::NAME, |b| b.iter_custom(|n| scaled(n, |bursts| bench.in_situ(bursts))));
 }
@@ -55,8 +65,7 @@ fn bursts(c: &mut Criterion) {
     burst::<Plain<5, Rdtsc>>(&mut group);
     burst::<Plain<5, Striped>>(&mut group);
     check_off();
-    let mut off = Bench::<Audited<false>>::new();
-    group.bench_function("record_signal, off", |b| b.iter_custom(|n| scaled(n, |bursts| off.burst(bursts))));
+    burst_unchecked::<Audited<false>>(&mut group);
     burst::<Audited<true>>(&mut group);
     burst::<Direct<StdMutex>>(&mut group);
     burst::<Direct<ParkingLot>>(&mut group);
@@ -77,27 +86,9 @@ fn tracing_events(bursts: usize) -> Duration {
 
 fn tracing_bursts(group: &mut Group<'_>) {
     group.bench_function("tracing, no subscriber", |b| b.iter_custom(|n| scaled(n, tracing_events)));
-    tracing::subscriber::with_default(NoOp, || {
-        group.bench_function("tracing, no-op subscriber", |b| b.iter_custom(|n| scaled(n, tracing_events)));
-    });
-    let (ring, mut taker) = IntoRing::pair(2 * BURST);
-    tracing::subscriber::with_default(ring, || {
-        tracing_events(1);
-        assert_eq!(taker.take().len(), BURST, "every event reached the ring");
-        group.bench_function("tracing, into a ring", |b| {
-            b.iter_custom(|n| {
-                scaled(n, |bursts| {
-                    (0..bursts)
-                        .map(|_| {
-                            let time = tracing_events(1);
-                            taker.drain();
-                            time
-                        })
-                        .sum()
-                })
-            });
-        });
-    });
+    subscribers::check_no_op();
+    burst_unchecked::<Traced<NoOp>>(group);
+    burst::<Traced<IntoRing>>(group);
 }
 
 fn fastrace_bursts(group: &mut Group<'_>) {
@@ -122,6 +113,23 @@ fn fastrace_bursts(group: &mut Group<'_>) {
     group.bench_function("fastrace span", |b| b.iter_custom(|n| scaled(n, timed(subscribers::fast_span))));
 }
 
+fn fastrace_between_work(bursts: usize) -> Duration {
+    let (mut time, mut value) = (Duration::ZERO, 1);
+    for _ in 0..bursts {
+        subscribers::in_root(|| {
+            let begin = Instant::now();
+            for _ in 0..BURST {
+                value = work(value);
+                subscribers::fast_event();
+            }
+            time += begin.elapsed();
+        });
+        fastrace::flush();
+    }
+    black_box(value);
+    time
+}
+
 fn between_work(c: &mut Criterion) {
     let mut group = c.benchmark_group("record/in situ, work included");
     group.throughput(Throughput::Elements(1));
@@ -135,7 +143,15 @@ fn between_work(c: &mut Criterion) {
     in_situ::<Plain<5, Rdtsc>>(&mut group);
     in_situ::<Plain<5, Striped>>(&mut group);
     in_situ::<Audited<true>>(&mut group);
+    check_off();
+    in_situ_unchecked::<Audited<false>>(&mut group);
     in_situ::<Direct<StdMutex>>(&mut group);
+    in_situ::<Direct<ParkingLot>>(&mut group);
+    in_situ::<Direct<Dash>>(&mut group);
+    subscribers::check_no_op();
+    in_situ_unchecked::<Traced<NoOp>>(&mut group);
+    in_situ::<Traced<IntoRing>>(&mut group);
+    group.bench_function("fastrace event", |b| b.iter_custom(|n| scaled(n, fastrace_between_work)));
     group.finish();
 }
 
@@ -212,7 +228,7 @@ fn with_stack(group: &mut Group<'_>) {
 /// Criterion has no percentiles; these are printed.
 fn percentiles(_: &mut Criterion) {
     fn line<P: Pusher>() {
-        let figure = short_bursts::<P>(20_000);
+        let figure = ShortBursts::of(&Short::<P>::new().turn(20_000));
         println!(
             "record/bursts of 20, 20 us apart: {:34} p50 {:6.2} ns  p99.9 {:7.2} ns",
             P::NAME,
@@ -225,7 +241,12 @@ fn percentiles(_: &mut Criterion) {
     line::<Plain<5, Rdtsc>>();
     line::<Plain<5, Striped>>();
     line::<Audited<true>>();
+    line::<Audited<false>>();
+    line::<Traced<NoOp>>();
+    line::<Traced<IntoRing>>();
     line::<Direct<StdMutex>>();
+    line::<Direct<ParkingLot>>();
+    line::<Direct<Dash>>();
 }
 
 criterion_group! {

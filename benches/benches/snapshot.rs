@@ -1,12 +1,11 @@
 //! Reading: what a snapshot takes, and what readers cost the fold.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 
-use benches::feed::Feed;
+use benches::feed::{self, Feed};
+use benches::incumbent::{Dash, Incumbent};
 use benches::workload::{Spread, events, handle};
 
 fn filled(handles: u32) -> Feed {
@@ -32,32 +31,35 @@ fn whole(c: &mut Criterion) {
     group.finish();
 }
 
-/// The fold with and without a reader that takes a snapshot every millisecond.
+/// The fold with and without a reader that looks at everything every millisecond: by the audit's snapshot, and by walking
+/// the incumbent's map.
 fn beside_a_reader(c: &mut Criterion) {
     let mut group = c.benchmark_group("snapshot/fold beside a reader");
-    for reader in [false, true] {
-        let mut feed = filled(1_000);
-        let audit = feed.audit_handle();
-        let stop = AtomicBool::new(false);
-        thread::scope(|scope| {
-            if reader {
-                scope.spawn(|| {
-                    while !stop.load(Ordering::Relaxed) {
-                        audit.snapshot().expect("the drain lives");
-                        thread::sleep(Duration::from_millis(1));
-                    }
-                });
-            }
-            let name = if reader { "a snapshot a millisecond" } else { "no reader" };
-            group.bench_function(name, |b| {
-                b.iter_custom(|n| {
-                    let (time, events) = feed.fold(n);
-                    time.mul_f64(n as f64 / events as f64)
-                });
-            });
-            stop.store(true, Ordering::Relaxed);
-        });
-    }
+    let mut feed = filled(1_000);
+    let audit = feed.audit_handle();
+    let mut fold = |n: u64| {
+        let (time, events) = feed.fold(n);
+        time.mul_f64(n as f64 / events as f64)
+    };
+    let snapshot = || drop(audit.snapshot().expect("the drain lives"));
+    group.bench_function("no reader", |b| b.iter_custom(&mut fold));
+    group.bench_function("a snapshot a millisecond", |b| {
+        b.iter_custom(|n| feed::beside_a_reader(snapshot, || fold(n)));
+    });
+
+    let events = events(1_000, Spread::Uniform, 1 << 20);
+    let map = Dash::with_handles((0..1_000).map(handle));
+    events.iter().for_each(|event| map.append(event));
+    assert_eq!(map.walk().len(), 1_000);
+    let append = |n: u64| {
+        let begin = Instant::now();
+        events.iter().cycle().take(n as usize).for_each(|event| map.append(event));
+        begin.elapsed()
+    };
+    group.bench_function("DashMap, no reader", |b| b.iter_custom(append));
+    group.bench_function("DashMap, walked every millisecond", |b| {
+        b.iter_custom(|n| feed::beside_a_reader(|| drop(map.walk()), || append(n)));
+    });
     group.finish();
 }
 

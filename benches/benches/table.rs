@@ -1,16 +1,16 @@
 //! The closing table: every goal that can be measured on this machine, with what it is held against, in turns in
 //! one process. Three runs; the median of each figure and of each ratio counts.
 //!
-//! `cargo bench -p benches --bench table -- quick` takes one short run. A JSON of the table goes to
-//! `target/goals.json`, or to the path given by `--json=PATH`.
+//! `cargo bench -p benches --bench table -- quick` takes one short run. A JSON of the table goes to `goals.json` in
+//! the directory of what cargo builds, or to the path given by `--json=PATH`.
 
 use std::alloc::System;
+use std::cell::RefCell;
 use std::fs;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use benches::feed::{BATCH, Feed, sustained};
+use benches::feed::{self, BATCH, Feed, sustained, warm_up};
 use benches::footprint::footprint;
 use benches::goals::{self, Bound, Goal};
 use benches::guests::{Audit, Guest};
@@ -19,12 +19,12 @@ use benches::limits::Memory;
 use benches::loops::PLAIN;
 use benches::measure::{Candidate, Series, find, in_turns, median};
 use benches::pushers::{
-    Audited, Direct, Nothing40, Nothing48, Plain, Pusher, Rdtsc, Rtrb, Stamp, Striped, TID, audit_for, check,
+    Audited, Direct, Nothing40, Nothing48, Plain, Pusher, Rdtsc, Rtrb, Stamp, Striped, check,
 };
 use benches::report::{self, Hang};
-use benches::runs::{BURST, Bench, HANDLES, all_handles, short_bursts, shuffled_handles, work_alone};
-use benches::workload::{Event, Spread, events, handle};
-use handle_audit::{Operation, label};
+use benches::runs::{BURST, Bench, Short, ShortBursts, shuffled_handles, work_alone};
+use benches::threads::{on_one_map, own_handles, producers};
+use benches::workload::{Spread, events, handle};
 use serde_json::Value;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
@@ -40,11 +40,11 @@ struct Effort {
     sustained: Duration,
 }
 
-/// Benchmarks run in their package's directory.
-const DEFAULT_JSON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/goals.json");
-
-/// Where the gate leaves its counts.
-const HOT_PATH_JSON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/hot-path.json");
+/// A file in the directory of what cargo builds, which need not be `target`: this program lies in its `release/deps`.
+fn in_target(name: &str) -> PathBuf {
+    let program = std::env::current_exe().expect("the system knows which program this is");
+    program.ancestors().nth(3).unwrap_or(Path::new(".")).join(name)
+}
 
 const FULL: Effort = Effort { runs: 3, turns: 15, sustained: Duration::from_millis(1500) };
 const QUICK: Effort = Effort { runs: 1, turns: 5, sustained: Duration::from_millis(400) };
@@ -134,11 +134,17 @@ fn between_work(effort: Effort) -> Vec<Goal> {
     ]
 }
 
+/// Bursts in turns of some hundred; the percentiles are those of all turns together.
 fn bursts_of_twenty(effort: Effort) -> Vec<Goal> {
-    let count = 2_000 * effort.turns / 5;
-    let ours = short_bursts::<Audited<true>>(count);
-    let rdtsc = short_bursts::<Plain<5, Rdtsc>>(count);
-    let plain = short_bursts::<Plain<5, Nothing40>>(count);
+    const BURSTS: usize = 400;
+    let mut queues =
+        (Short::<Audited<true>>::new(), Short::<Plain<5, Rdtsc>>::new(), Short::<Plain<5, Nothing40>>::new());
+    let mut figures: [Vec<f64>; 3] = Default::default();
+    for _ in 0..effort.turns {
+        let turns = [queues.0.turn(BURSTS), queues.1.turn(BURSTS), queues.2.turn(BURSTS)];
+        figures.iter_mut().zip(turns).for_each(|(figures, turn)| figures.extend(turn));
+    }
+    let [ours, rdtsc, plain] = figures.map(|figures| ShortBursts::of(&figures));
     let against = |what: &str, theirs: f64, bound| {
         Goal::of_ratio(what, ours.p50, theirs, "ns", ours.p50 / theirs, Bound::AtMost(bound))
     };
@@ -156,73 +162,15 @@ fn bursts_of_twenty(effort: Effort) -> Vec<Goal> {
     ]
 }
 
-/// Nanoseconds per record of `threads` threads, each with its own ring and its own handles.
-fn producers(threads: usize) -> f64 {
-    let own = |thread: usize| (0..HANDLES as u32).map(move |index| handle(index + (thread * HANDLES) as u32));
-    let all: Vec<u32> = (0..threads).flat_map(own).collect();
-    let (audit, first) = audit_for(BURST * threads, &all, true);
-    let mut recorders = vec![first];
-    recorders.extend((1..threads).map(|ring| audit.claim(ring).expect("nobody has it")));
-    let barrier = std::sync::Barrier::new(threads);
-    let time: Duration = thread::scope(|scope| {
-        let (barrier, audit) = (&barrier, &audit);
-        let spawn = |(thread, mut recorder): (usize, handle_audit::Recorder)| {
-            let handles: Vec<u32> = own(thread).collect();
-            scope.spawn(move || {
-                let mut time = Duration::ZERO;
-                for _ in 0..20 {
-                    barrier.wait();
-                    let begin = Instant::now();
-                    for number in 0..BURST {
-                        let event = Event {
-                            operation: Operation::Signal,
-                            handle: handles[number * 7 % HANDLES],
-                            tid: TID,
-                            cycle: number as u64,
-                        };
-                        recorder.record_signal(event.handle, event.entry(label!("NtSetEvent")));
-                    }
-                    time += begin.elapsed();
-                    if barrier.wait().is_leader() {
-                        audit.flush().expect("the drain lives");
-                    }
-                }
-                time
-            })
-        };
-        let running: Vec<_> = recorders.into_iter().enumerate().map(spawn).collect();
-        running.into_iter().map(|thread| thread.join().expect("it does not panic")).sum()
-    });
-    assert_eq!(audit.losses().expect("the drain lives").rejected(), 0);
-    per_record(time, 20 * BURST * threads)
-}
-
-/// Nanoseconds per record of two threads that write one incumbent map.
-fn incumbent_on_two() -> f64 {
-    let (first, _) = Direct::<StdMutex>::pair(0, &all_handles());
-    let second = first.second();
-    let handles = shuffled_handles();
-    let begin = Instant::now();
-    thread::scope(|scope| {
-        for mut map in [first, second] {
-            let handles = &handles;
-            scope.spawn(move || {
-                for number in 0..20 * BURST {
-                    map.push(handles[number % HANDLES], number as u64);
-                }
-            });
-        }
-    });
-    per_record(begin.elapsed(), 20 * BURST)
-}
-
 fn two_producers(effort: Effort) -> Vec<Goal> {
+    // As many handles in the map as for one thread: more would slow it down.
+    let both = [shuffled_handles(), shuffled_handles()];
     let series = in_turns(
         effort.turns,
         vec![
-            ("one", Box::new(|| producers(1))),
-            ("two", Box::new(|| producers(2))),
-            ("incumbent", Box::new(incumbent_on_two)),
+            ("one", Box::new(|| producers(&own_handles(1)))),
+            ("two", Box::new(|| producers(&own_handles(2)))),
+            ("incumbent", Box::new(|| on_one_map::<StdMutex>(&both))),
         ],
     );
     let (two, incumbent) = (find(&series, "two"), find(&series, "incumbent"));
@@ -247,6 +195,11 @@ fn fold(effort: Effort) -> Vec<Goal> {
         let mut bare = Bare::with_handles((0..handles).map(handle));
         let batches = 64;
         let mut next = 0;
+        feed.fold(warm_up(handles) as u64);
+        for _ in 0..warm_up(handles) {
+            bare.append(&events[next % events.len()]);
+            next += 1;
+        }
         let map = || {
             let begin = Instant::now();
             for _ in 0..batches * BATCH {
@@ -303,36 +256,30 @@ fn beside_a_reader(effort: Effort) -> Vec<Goal> {
     let mut alone = Feed::new(1_000, events.clone());
     let mut read = Feed::new(1_000, events);
     let audit = read.audit_handle();
-    let stop = AtomicBool::new(false);
-    let series = thread::scope(|scope| {
-        scope.spawn(|| {
-            while !stop.load(Ordering::Relaxed) {
-                audit.snapshot().expect("the drain lives");
-                thread::sleep(Duration::from_millis(1));
-            }
-        });
-        let turn = |feed: &mut Feed| per_record(feed.fold(64 * BATCH as u64).0, 64 * BATCH);
-        let series = in_turns(
-            effort.turns,
-            vec![("alone", Box::new(|| turn(&mut alone))), ("read", Box::new(|| turn(&mut read)))],
-        );
-        stop.store(true, Ordering::Relaxed);
-        series
-    });
+    let fold = |feed: &mut Feed| per_record(feed.fold(64 * BATCH as u64).0, 64 * BATCH);
+    let snapshot = || drop(audit.snapshot().expect("the drain lives"));
+    let series = in_turns(
+        effort.turns,
+        vec![
+            ("alone", Box::new(|| fold(&mut alone))),
+            ("read", Box::new(|| feed::beside_a_reader(snapshot, || fold(&mut read)))),
+        ],
+    );
     vec![ratio("fold beside a snapshot a millisecond", &series, "read", "alone", Bound::AtMost(1.5))]
 }
 
+/// Each turn has a hang of its own, whose last records still lie in their ring: to fold them is on the way, too.
 fn report_of_a_hang(effort: Effort) -> Vec<Goal> {
-    let hang = Hang::new(report::HANDLES, report::RECORDS);
-    hang.check(&hang.report().1);
-    let time = || {
+    let time = |_| {
+        let hang = Hang::new(report::HANDLES, report::RECORDS);
         let begin = Instant::now();
-        let report = hang.report();
+        let (snapshot, text) = hang.report();
         let time = begin.elapsed().as_secs_f64() * 1e3;
-        drop(report);
+        hang.check(&text);
+        drop(snapshot);
         time
     };
-    let times: Vec<f64> = (0..effort.turns).map(|_| time()).collect();
+    let times: Vec<f64> = (0..effort.turns).map(time).collect();
     let what = format!("last event to report, {} handles", report::HANDLES);
     vec![Goal::of_figure(what, median(&times), "ms", Bound::AtMost(200.0))]
 }
@@ -341,10 +288,15 @@ fn report_of_a_hang(effort: Effort) -> Vec<Goal> {
 fn guests(effort: Effort) -> Vec<Goal> {
     let guests = [(Guest::event_heavy(300_000), 3.0), (Guest::compute_heavy(60_000_000), 1.0)];
     let overhead = |(guest, most): &(Guest, f64)| {
+        let rates = RefCell::new(Vec::new());
         let run = |audit| {
+            let rates = &rates;
             move || {
                 let run = guest.run(audit);
                 assert_eq!(run.rejected, 0, "a record that is refused costs less");
+                if audit == Audit::On {
+                    rates.borrow_mut().push(run.recorded as f64 / run.seconds / 1e6);
+                }
                 run.seconds * 1e3
             }
         };
@@ -355,7 +307,9 @@ fn guests(effort: Effort) -> Vec<Goal> {
         let (on, off) = (find(&series, "on"), find(&series, "off"));
         let more = (on.ratio_to(off) - 1.0) * 100.0;
         let what = format!("{}: time on against off, % more", guest.name);
-        Goal::of_ratio(what, on.median(), off.median(), "ms", more, Bound::AtMost(*most))
+        let note = Some(format!("{:.3} M records a second", median(&rates.borrow())));
+        let goal = Goal::of_ratio(what, on.median(), off.median(), "ms", more, Bound::AtMost(*most));
+        Goal { note, ..goal }
     };
     guests.iter().map(overhead).collect()
 }
@@ -378,17 +332,16 @@ fn memory(_: Effort) -> Vec<Goal> {
 
 /// What `ci/gate-hot-path.sh` counted last; callgrind is no benchmark.
 fn instructions() -> Vec<Goal> {
-    let counts: Option<Value> =
-        fs::read(HOT_PATH_JSON).ok().and_then(|json| serde_json::from_slice(&json).ok());
-    let Some(counts) = counts else {
-        println!("no {HOT_PATH_JSON}: ci/gate-hot-path.sh counts the instructions of a record");
-        return Vec::new();
+    let counts = fs::read(in_target("hot-path.json")).unwrap_or_default();
+    let counts: Value = serde_json::from_slice(&counts).unwrap_or_default();
+    let goal = |what, key: &str, bound| match counts[key].as_f64() {
+        Some(count) => Goal::of_figure(what, count, "instr", bound),
+        None => Goal::not_measured(what, "instr", bound, "run ci/gate-hot-path.sh first"),
     };
-    let goal = |what, key: &str, most| {
-        let count = counts[key].as_f64().unwrap_or(f64::NAN);
-        Goal::of_figure(what, count, "instr", Bound::AtMost(most))
-    };
-    vec![goal("instructions of a call, off", "off", 3.0), goal("instructions of a record, on", "on", 45.0)]
+    vec![
+        goal("instructions of a call, off", "off", Bound::AtMost(3.0)),
+        goal("instructions of a record, on", "on", Bound::AtMost(45.0)),
+    ]
 }
 
 fn one_run(effort: Effort) -> Vec<Goal> {
@@ -429,12 +382,15 @@ fn medians(runs: &[Vec<Goal>]) -> Vec<Goal> {
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let effort = if arguments.iter().any(|argument| argument == "quick") { QUICK } else { FULL };
-    let json = arguments.iter().find_map(|argument| argument.strip_prefix("--json=")).unwrap_or(DEFAULT_JSON);
+    let json = arguments
+        .iter()
+        .find_map(|argument| argument.strip_prefix("--json="))
+        .map_or_else(|| in_target("goals.json"), PathBuf::from);
     let runs: Vec<_> = (0..effort.runs).map(|_| one_run(effort)).collect();
     let goals: Vec<Goal> = instructions().into_iter().chain(medians(&runs)).collect();
     println!("\n{}; medians of {} runs\n\n{}", goals::processor(), effort.runs, goals::table(&goals));
-    match fs::write(json, format!("{:#}\n", goals::document(&goals))) {
-        Ok(()) => println!("written to {json}"),
-        Err(error) => eprintln!("cannot write {json}: {error}"),
+    match fs::write(&json, format!("{:#}\n", goals::document(&goals, effort.runs))) {
+        Ok(()) => println!("written to {}", json.display()),
+        Err(error) => eprintln!("cannot write {}: {error}", json.display()),
     }
 }

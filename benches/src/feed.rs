@@ -46,6 +46,31 @@ pub fn audit_with(handles: u32, rings: usize, ring_capacity: usize) -> HandleAud
 /// Records that lie in the ring when a timed pass begins.
 pub const BATCH: usize = 1 << 12;
 
+/// Events that every candidate folds before it is timed: until lists are full, or as full as memory allows. What is
+/// timed is what goes on, not the first touch of fresh pages.
+#[must_use]
+pub const fn warm_up(handles: u32) -> usize {
+    let full = 80 * handles as usize;
+    if full < 16 << 20 { full } else { 16 << 20 }
+}
+
+/// Does `work` while another thread reads and sleeps for a millisecond in turns. That thread lives no longer than the
+/// work, so that nothing else pays for it.
+pub fn beside_a_reader<T>(read: impl Fn() + Sync, work: impl FnOnce() -> T) -> T {
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                read();
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let result = work();
+        stop.store(true, Ordering::Relaxed);
+        result
+    })
+}
+
 /// An audit, its recorder, and the events that go round.
 #[derive(Debug)]
 pub struct Feed {

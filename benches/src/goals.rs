@@ -1,6 +1,7 @@
 //! The closing table: what was to be reached, what was measured, and whether that is enough.
 
 use std::fmt::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
@@ -19,6 +20,8 @@ pub struct Goal {
     pub value: f64,
     /// What it must not exceed, or must reach.
     pub bound: Bound,
+    /// What else there is to say; of a goal that was not measured, why.
+    pub note: Option<String>,
 }
 
 /// How far a value may go.
@@ -50,7 +53,7 @@ impl Goal {
     /// A goal on the figure itself.
     #[must_use]
     pub fn of_figure(what: impl Into<String>, figure: f64, unit: &'static str, bound: Bound) -> Self {
-        Self { what: what.into(), figure, against: None, unit, value: figure, bound }
+        Self { what: what.into(), figure, against: None, unit, value: figure, bound, note: None }
     }
 
     /// A goal on the ratio of two figures that were measured in turns; `ratio` is the median of the turns.
@@ -63,13 +66,19 @@ impl Goal {
         ratio: f64,
         bound: Bound,
     ) -> Self {
-        Self { what: what.into(), figure, against: Some(against), unit, value: ratio, bound }
+        Self { what: what.into(), figure, against: Some(against), unit, value: ratio, bound, note: None }
     }
 
-    /// Whether it was reached.
+    /// A goal that this run could not measure.
     #[must_use]
-    pub fn reached(&self) -> bool {
-        self.bound.holds(self.value)
+    pub fn not_measured(what: impl Into<String>, unit: &'static str, bound: Bound, why: &str) -> Self {
+        Self { note: Some(why.to_owned()), ..Self::of_figure(what, f64::NAN, unit, bound) }
+    }
+
+    /// Whether it was reached, if it was measured.
+    #[must_use]
+    pub fn reached(&self) -> Option<bool> {
+        (!self.value.is_nan()).then(|| self.bound.holds(self.value))
     }
 
     fn json(&self) -> Value {
@@ -79,7 +88,7 @@ impl Goal {
         };
         json!({
             "what": self.what, "figure": self.figure, "against": self.against, "unit": self.unit,
-            "value": self.value, "bound": {kind: bound}, "reached": self.reached(),
+            "value": self.value, "bound": {kind: bound}, "reached": self.reached(), "note": self.note,
         })
     }
 }
@@ -93,16 +102,21 @@ pub fn table(goals: &[Goal]) -> String {
         "goal", "figure", "against", "unit", "value", "bound"
     );
     for goal in goals {
-        let against = goal.against.map_or_else(String::new, |against| format!("{against:.2}"));
-        let reached = if goal.reached() { "reached" } else { "NOT REACHED" };
+        let number = |number: f64| if number.is_nan() { String::new() } else { format!("{number:.2}") };
+        let reached = match goal.reached() {
+            Some(true) => "reached",
+            Some(false) => "NOT REACHED",
+            None => "not measured",
+        };
+        let note = goal.note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
         writeln!(
             text,
-            "{:wide$}  {:>9.2}  {:>9}  {:7}  {:>8.2}  {:>8}  {reached}",
+            "{:wide$}  {:>9}  {:>9}  {:7}  {:>8}  {:>8}  {reached}{note}",
             goal.what,
-            goal.figure,
-            against,
+            number(goal.figure),
+            goal.against.map_or_else(String::new, number),
             goal.unit,
-            goal.value,
+            number(goal.value),
             goal.bound.text()
         )
         .expect("a string takes everything");
@@ -110,14 +124,36 @@ pub fn table(goals: &[Goal]) -> String {
     text
 }
 
-/// The table as JSON, with the machine that it was measured on.
+/// The table as JSON: medians of so many runs, with the day and the machine.
 #[must_use]
-pub fn document(goals: &[Goal]) -> Value {
+pub fn document(goals: &[Goal], runs: usize) -> Value {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     json!({
+        "date": date(now.as_secs() / 86_400),
+        "runs": runs,
         "processor": processor(),
         "processors": std::thread::available_parallelism().map_or(0, usize::from),
         "goals": goals.iter().map(Goal::json).collect::<Vec<_>>(),
     })
+}
+
+/// The date of a day, counted from the first of 1970.
+fn date(mut day: u64) -> String {
+    let leap = |year: u64| (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);
+    let mut year = 1970;
+    while day >= 365 + u64::from(leap(year)) {
+        day -= 365 + u64::from(leap(year));
+        year += 1;
+    }
+    let mut month = 0;
+    for length in [31, 28 + u64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
+        month += 1;
+        if day < length {
+            break;
+        }
+        day -= length;
+    }
+    format!("{year}-{month:02}-{:02}", day + 1)
 }
 
 /// The processor's name, where the operating system tells it.
@@ -130,4 +166,30 @@ pub fn processor() -> String {
     };
     let part = |name| field(name).unwrap_or_else(|| "unknown".to_owned());
     format!("{}, family {}, model {}", part("model name"), part("cpu family"), part("model"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_goal_that_was_not_measured_is_neither_reached_nor_missed() {
+        let goal = Goal::not_measured("instructions", "instr", Bound::AtMost(3.0), "run the gate first");
+        assert_eq!(goal.reached(), None);
+        let text = table(std::slice::from_ref(&goal));
+        assert!(text.ends_with("<= 3  not measured: run the gate first\n"), "{text}");
+        let json = goal.json();
+        assert!(json["reached"].is_null() && json["value"].is_null(), "{json}");
+        assert_eq!(Goal::of_figure("a", 3.0, "instr", Bound::AtMost(3.0)).reached(), Some(true));
+        assert_eq!(Goal::of_figure("a", 2.9, "instr", Bound::AtLeast(3.0)).reached(), Some(false));
+    }
+
+    #[test]
+    fn days_have_their_dates() {
+        assert_eq!(date(0), "1970-01-01");
+        assert_eq!(date(59), "1970-03-01");
+        assert_eq!(date(19_782), "2024-02-29");
+        assert_eq!(date(20_088), "2024-12-31");
+        assert_eq!(date(20_089), "2025-01-01");
+    }
 }

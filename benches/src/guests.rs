@@ -84,7 +84,7 @@ impl Guest {
         Self::pool("event-heavy (pool)", jobs, 192)
     }
 
-    /// The same with hardly any work: some four million records a second.
+    /// The same with hardly any work between the records.
     #[must_use]
     pub fn events_only(jobs: u32) -> Self {
         Self::pool("events only (pool)", jobs, 16)

@@ -134,6 +134,14 @@ impl Incumbent for Dash {
     }
 }
 
+impl Dash {
+    /// A copy of every trail, as a reader would take it.
+    #[must_use]
+    pub fn walk(&self) -> Vec<(u32, Trail)> {
+        self.0.iter().map(|trail| (*trail.key(), trail.value().clone())).collect()
+    }
+}
+
 /// The map alone, without a lock: what a fold on one thread would use.
 #[derive(Debug, Default)]
 pub struct Bare(HashMap<u32, Trail>);

@@ -20,4 +20,5 @@ pub mod pushers;
 pub mod report;
 pub mod runs;
 pub mod subscribers;
+pub mod threads;
 pub mod workload;

@@ -1,5 +1,6 @@
 //! Ways to hand one record to another thread, all behind one trait: rulers, rivals and the audit.
 
+use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -37,6 +38,31 @@ pub trait Taker: Send {
 
     /// Takes everything, as (handle, cycle); for the check, which pushes at most 8 records a handle.
     fn take(&mut self) -> Vec<(u32, u64)>;
+}
+
+/// What was read of a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// Records.
+    pub records: u64,
+    /// The sum of their cycles.
+    pub cycles: u64,
+}
+
+impl Sum {
+    /// Counts a record in, after a look at every word of it.
+    #[inline(always)]
+    fn add<const WORDS: usize>(&mut self, words: &[u64; WORDS]) {
+        black_box(words.iter().fold(0, |all, word| all ^ word));
+        self.records += 1;
+        self.cycles = self.cycles.wrapping_add(words[1]);
+    }
+}
+
+/// The end that reads what it takes: to empty a queue, some only move a position, which is no work to compare.
+pub trait Reader: Taker {
+    /// Takes everything and reads every word of it.
+    fn read_all(&mut self) -> Sum;
 }
 
 /// Checks that what is pushed comes out.
@@ -185,6 +211,16 @@ impl<const WORDS: usize> Taker for spsc_ring::Consumer<[u64; WORDS]> {
     }
 }
 
+impl<const WORDS: usize> Reader for spsc_ring::Consumer<[u64; WORDS]> {
+    fn read_all(&mut self) -> Sum {
+        let end = self.look();
+        let mut sum = Sum::default();
+        self.records().for_each(|(_, words)| sum.add(&words));
+        self.release(end);
+        sum
+    }
+}
+
 /// `rtrb`, 40 bytes.
 #[derive(Debug)]
 pub struct Rtrb(rtrb::Producer<[u64; 5]>);
@@ -214,6 +250,17 @@ impl Taker for rtrb::Consumer<[u64; 5]> {
 
     fn take(&mut self) -> Vec<(u32, u64)> {
         std::iter::from_fn(|| self.pop().ok()).map(|words| read(&words)).collect()
+    }
+}
+
+impl Reader for rtrb::Consumer<[u64; 5]> {
+    fn read_all(&mut self) -> Sum {
+        let chunk = self.read_chunk(self.slots()).expect("as many as there are");
+        let mut sum = Sum::default();
+        let (first, second) = chunk.as_slices();
+        first.iter().chain(second).for_each(|words| sum.add(words));
+        chunk.commit_all();
+        sum
     }
 }
 
@@ -247,6 +294,14 @@ impl Taker for ringbuf::HeapCons<[u64; 5]> {
     }
 }
 
+impl Reader for ringbuf::HeapCons<[u64; 5]> {
+    fn read_all(&mut self) -> Sum {
+        let mut sum = Sum::default();
+        self.pop_iter().for_each(|words| sum.add(&words));
+        sum
+    }
+}
+
 /// `crossbeam_queue::ArrayQueue`, 40 bytes.
 #[derive(Debug)]
 pub struct Crossbeam(Arc<ArrayQueue<[u64; 5]>>);
@@ -274,6 +329,14 @@ impl Taker for Arc<ArrayQueue<[u64; 5]>> {
 
     fn take(&mut self) -> Vec<(u32, u64)> {
         std::iter::from_fn(|| self.pop()).map(|words| read(&words)).collect()
+    }
+}
+
+impl Reader for Arc<ArrayQueue<[u64; 5]>> {
+    fn read_all(&mut self) -> Sum {
+        let mut sum = Sum::default();
+        std::iter::from_fn(|| self.pop()).for_each(|words| sum.add(&words));
+        sum
     }
 }
 
@@ -366,14 +429,6 @@ impl<M: Incumbent + Send + 'static> Pusher for Direct<M> {
     #[inline(always)]
     fn push(&mut self, handle: u32, cycle: u64) {
         self.0.append(&Event { operation: Operation::Signal, handle, tid: TID, cycle });
-    }
-}
-
-impl<M> Direct<M> {
-    /// Another thread's access to the same map.
-    #[must_use]
-    pub fn second(&self) -> Self {
-        Self(self.0.clone())
     }
 }
 

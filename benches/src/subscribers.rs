@@ -1,10 +1,15 @@
 //! `tracing` and `fastrace` as ways to record.
 
+use std::cell::{Cell, RefCell};
+use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 
+use tracing::Subscriber;
 use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Metadata, Subscriber};
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::Registry;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use fastrace::collector::{Config, Reporter, SpanRecord};
 use fastrace::local::LocalSpan;
@@ -19,42 +24,35 @@ pub fn event(handle: u32, cycle: u64) {
     tracing::info!(target: "NtSetEvent", handle, cycle, tid = TID, lr = LR, aux = cycle);
 }
 
-/// Takes every event and does nothing with it.
+thread_local! {
+    static SEEN: Cell<u64> = const { Cell::new(0) };
+    static RING: RefCell<Option<Plain<6, Nothing48>>> = const { RefCell::new(None) };
+}
+
+/// A layer that does nothing with an event but count it.
 #[derive(Debug)]
 pub struct NoOp;
 
-impl Subscriber for NoOp {
-    fn enabled(&self, _metadata: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, _span: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _span: &Id, _values: &Record<'_>) {}
-
-    fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
+impl<S: Subscriber> Layer<S> for NoOp {
+    fn on_event(&self, event: &tracing::Event<'_>, _context: Context<'_, S>) {
         std::hint::black_box(event);
+        SEEN.set(SEEN.get() + 1);
     }
-
-    fn enter(&self, _span: &Id) {}
-
-    fn exit(&self, _span: &Id) {}
 }
 
-/// Takes the fields of every event and pushes them into a ring.
-#[expect(missing_debug_implementations, reason = "it would print the ring")]
-pub struct IntoRing(Mutex<Plain<6, Nothing48>>);
+/// A layer that pushes the fields of every event into the ring of its thread.
+#[derive(Debug)]
+pub struct IntoRing;
 
-impl IntoRing {
-    /// The subscriber and the ring's other end.
-    #[must_use]
-    pub fn pair(capacity: usize) -> (Self, impl Taker + use<>) {
-        let (pusher, taker) = Plain::pair(capacity, &[]);
-        (Self(Mutex::new(pusher)), taker)
+impl<S: Subscriber> Layer<S> for IntoRing {
+    fn on_event(&self, event: &tracing::Event<'_>, _context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        RING.with_borrow_mut(|ring| {
+            if let Some(ring) = ring {
+                ring.push(fields.handle, fields.cycle);
+            }
+        });
     }
 }
 
@@ -76,29 +74,75 @@ impl Visit for Fields {
     fn record_debug(&mut self, _field: &Field, _value: &dyn std::fmt::Debug) {}
 }
 
-impl Subscriber for IntoRing {
-    fn enabled(&self, _metadata: &Metadata<'_>) -> bool {
-        true
+/// Events of this thread, which reach a layer while this lives.
+#[derive(Debug)]
+pub struct Traced<L> {
+    layer: PhantomData<L>,
+    _default: DefaultGuard,
+}
+
+impl<L: Layer<Registry> + Send + Sync> Traced<L> {
+    fn new(layer: L) -> Self {
+        let default = tracing_subscriber::registry().with(layer).set_default();
+        Self { layer: PhantomData, _default: default }
+    }
+}
+
+/// Takes nothing: what comes to the layer that does nothing goes no further.
+#[derive(Debug)]
+pub struct Nowhere;
+
+impl Taker for Nowhere {
+    fn drain(&mut self) -> u64 {
+        0
     }
 
-    fn new_span(&self, _span: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
+    fn take(&mut self) -> Vec<(u32, u64)> {
+        Vec::new()
+    }
+}
+
+impl Pusher for Traced<NoOp> {
+    const NAME: &'static str = "tracing, no-op layer";
+    type Taker = Nowhere;
+
+    fn pair(_capacity: usize, _handles: &[u32]) -> (Self, Self::Taker) {
+        (Self::new(NoOp), Nowhere)
     }
 
-    fn record(&self, _span: &Id, _values: &Record<'_>) {}
+    #[inline(always)]
+    fn push(&mut self, handle: u32, cycle: u64) {
+        event(handle, cycle);
+    }
+}
 
-    fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
+impl Pusher for Traced<IntoRing> {
+    const NAME: &'static str = "tracing, layer into a ring";
+    type Taker = spsc_ring::Consumer<[u64; 6]>;
 
-    fn event(&self, event: &tracing::Event<'_>) {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        // A subscriber is shared, so its ring needs a lock; nobody else takes it.
-        self.0.lock().expect("no one panics with it").push(fields.handle, fields.cycle);
+    /// The ring takes the place of an earlier one.
+    fn pair(capacity: usize, handles: &[u32]) -> (Self, Self::Taker) {
+        let (pusher, taker) = Plain::pair(capacity, handles);
+        RING.set(Some(pusher));
+        (Self::new(IntoRing), taker)
     }
 
-    fn enter(&self, _span: &Id) {}
+    #[inline(always)]
+    fn push(&mut self, handle: u32, cycle: u64) {
+        event(handle, cycle);
+    }
+}
 
-    fn exit(&self, _span: &Id) {}
+/// Checks that events reach the layer that does nothing; the other gives back what was pushed.
+///
+/// # Panics
+///
+/// If they do not.
+pub fn check_no_op() {
+    let (mut pusher, _) = Traced::<NoOp>::pair(0, &[]);
+    let before = SEEN.get();
+    (0..24).for_each(|cycle| pusher.push(4, cycle));
+    assert_eq!(SEEN.get(), before + 24, "every event reached the layer");
 }
 
 /// Counts the events that `fastrace` reports.
