@@ -77,7 +77,8 @@ fn at_rate(rate: u64, events: &[Event]) {
     audit.flush().expect("the drain lives");
     let clock = Clock::new();
     let empty = clock_cost(&clock);
-    let (length, before) = (Duration::from_millis(500), drain_time());
+    // A thread that has not begun has not run either.
+    let (length, before) = (Duration::from_millis(500), drain_time().unwrap_or(0));
     let (mut made, mut spent, mut fastest) = (0u64, 0.0, 0f64);
     let mut window = (Duration::ZERO, 0);
     let begin = Instant::now();
@@ -100,8 +101,7 @@ fn at_rate(rate: u64, events: &[Event]) {
         }
     }
     let elapsed = begin.elapsed();
-    let drain =
-        drain_time().zip(before).map(|(after, before)| (after - before) as f64 / elapsed.as_nanos() as f64);
+    let drain = drain_time().map(|after| (after - before) as f64 / elapsed.as_nanos() as f64);
     let losses = audit.losses().expect("the drain lives");
     println!(
         "  {:>11} a second asked, {:>11.0} made, {:>11.0} at most, producer {:6.1} ns a record, drain {:5.1} % of a processor, {} rejected",
