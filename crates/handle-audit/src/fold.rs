@@ -15,11 +15,17 @@ use crate::trail::{EntryList, GhostTrail, Lead, TrailEntry};
 #[cfg(all(test, not(loom)))]
 pub(crate) use crate::store::MAX_THREADS;
 
-/// Records whose trails are fetched together: more than a processor has loads under way.
-const BATCH: usize = 64;
+/// How many records ahead memory is fetched, in three steps that need each other: from its place in the index a record
+/// knows its trail, from the head of the trail the place of its entry. What lies between two steps takes longer than
+/// memory does.
+const AHEAD: usize = 16;
 
-/// Trails so few that the cache holds what is written of them: touching it ahead costs more than it gains.
-const CACHED: u32 = 1 << 13;
+/// Records whose trails are known ahead: more than two steps.
+const KNOWN: usize = 4 * AHEAD;
+
+/// Trails so few that the cache holds what is written of them: fetching it ahead costs more than it gains. Tests take both
+/// ways.
+const CACHED: u32 = if cfg!(any(test, fuzzing)) { 4 } else { 1 << 10 };
 
 /// Unknown handles that keep their first record.
 pub(crate) const MAX_LEADS: usize = 256;
@@ -70,38 +76,53 @@ impl Fold {
         self.fold_trails(&alone, &stacks)
     }
 
-    /// Folds records in this order into the trails of their handles, and returns how many. The trails of a whole batch
-    /// are touched before the first of them is written, so that the memory fetches many at a time.
+    /// Folds records in this order into the trails of their handles, and returns how many. Where both are many, what will
+    /// be written is fetched ahead.
     ///
     /// A record for which there is no memory is refused, and changes nothing.
     pub(crate) fn fold_trails(&mut self, order: &[Taken], stacks: &Stacks) -> u64 {
         let map = self.map.clone();
-        let (batches, rest) = order.as_chunks::<BATCH>();
-        let batches = batches.iter().map(|batch| self.fold_batch(&map, batch, stacks)).sum::<u64>();
-        batches + rest.iter().map(|taken| self.fold_batch(&map, &[*taken], stacks)).sum::<u64>()
-    }
-
-    fn fold_batch<const N: usize>(&mut self, map: &TrailMap, batch: &[Taken; N], stacks: &Stacks) -> u64 {
         let store = &map.trails;
-        let mut known = [None; N];
-        for (head, taken) in known.iter_mut().zip(batch) {
-            *head = self.trails.find(store, taken.record.handle()).map(|id| store.head(id));
+        if store.len() <= CACHED || order.len() < KNOWN {
+            return order.iter().map(|taken| self.fold_next(&map, taken, None, stacks)).sum();
         }
-        if store.len() > CACHED {
-            touch(store, &known, batch);
-        }
+        let mut known = [None; KNOWN];
         let mut folded = 0;
-        for (head, taken) in known.iter().zip(batch) {
-            // A trail may have been created earlier in the batch.
-            let find = || self.trails.find(store, taken.record.handle()).map(|id| store.head(id));
-            let head = head.or_else(find);
-            if self.fold_trail(map, taken, head, stacks) {
-                folded += 1;
-            } else {
-                self.refuse(taken);
+        for step in 0..order.len() + 3 * AHEAD {
+            if let Some(taken) = order.get(step) {
+                store.fetch_place(taken.record.handle());
+            }
+            if let Some(taken) = order.get(step.wrapping_sub(AHEAD)) {
+                let head = self.head(store, taken);
+                head.inspect(|head| TrailStore::fetch_head(head));
+                known[(step - AHEAD) % KNOWN] = head;
+            }
+            if let Some(taken) = order.get(step.wrapping_sub(2 * AHEAD))
+                && let Some(head) = known[(step - 2 * AHEAD) % KNOWN]
+            {
+                store.fetch_entries(head, taken.operation);
+            }
+            if let Some(taken) = order.get(step.wrapping_sub(3 * AHEAD)) {
+                folded += self.fold_next(&map, taken, known[(step - 3 * AHEAD) % KNOWN], stacks);
             }
         }
         folded
+    }
+
+    #[inline(always)]
+    fn head<'a>(&self, store: &'a TrailStore, taken: &Taken) -> Option<&'a Head> {
+        self.trails.find(store, taken.record.handle()).map(|id| store.head(id))
+    }
+
+    /// Folds a record, or refuses it. Its trail may be known; if it is not, it may have been created meanwhile.
+    #[inline(always)]
+    fn fold_next(&mut self, map: &TrailMap, taken: &Taken, known: Option<&Head>, stacks: &Stacks) -> u64 {
+        let head = known.or_else(|| self.head(&map.trails, taken));
+        let folded = self.fold_trail(map, taken, head, stacks);
+        if !folded {
+            self.refuse(taken);
+        }
+        u64::from(folded)
     }
 
     #[cold]
@@ -210,19 +231,6 @@ impl Fold {
             map.leads.insert(handle, Lead { handle, first: entry, totals });
         }
     }
-}
-
-/// Touches what the fold of a batch will write, one level of memory after the other: heads, entries. Each level is a
-/// loop of little else than loads that do not wait for each other.
-#[inline(always)]
-fn touch(store: &TrailStore, known: &[Option<&Head>], batch: &[Taken]) {
-    let mut touched = known.iter().flatten().fold(0, |touched, head| touched ^ TrailStore::touch_head(head));
-    for (head, taken) in known.iter().zip(batch) {
-        if let Some(head) = head {
-            touched ^= store.touch_entries(head, taken.operation);
-        }
-    }
-    std::hint::black_box(touched);
 }
 
 /// The entry of a record, whose number within its generation is not known yet.

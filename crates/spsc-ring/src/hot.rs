@@ -123,13 +123,20 @@ impl Cells {
     /// longer than all else of a record.
     #[inline(always)]
     pub fn fetch(&self) {
-        fetch(self);
+        fetch_line(self);
     }
 }
 
-/// Says that this thread will write to that cache line soon. Nothing but time depends on it, and nothing waits for it.
+/// Says that this thread will write to the cache line where a value begins. Nothing but time depends on it, and nothing
+/// waits for it.
 #[inline(always)]
-pub(crate) fn fetch<T>(line: *const T) {
+pub fn fetch<T>(value: &T) {
+    fetch_line(value);
+}
+
+/// The same for any address.
+#[inline(always)]
+pub(crate) fn fetch_line<T>(line: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a hint, which faults on no address and changes no memory; processors that do not know it pass over it.
     unsafe {

@@ -28,10 +28,10 @@
 //! [`line_ring`] is the same in memory that the caller lends, such as a mapped file: its lines check themselves, so
 //! that what a killed process had published can be read afterwards.
 //!
-//! Beside the ring there are the few reads of a recording path that take unsafe code: [`Direct`], [`is_set`],
-//! [`Cells`].
+//! Beside the ring there is what else of recording and draining takes unsafe code: [`Direct`], [`is_set`], [`Cells`],
+//! [`fetch`].
 //!
-//! With `--cfg loom` the ring's code runs on loom's atomics and cells, with `--cfg shuttle` on shuttle's.
+//! With `--cfg loom` both rings run on loom's atomics and cells; with `--cfg shuttle` [`ring`] runs on shuttle's.
 
 mod hot;
 mod line;
@@ -39,7 +39,7 @@ mod planted;
 mod ring;
 mod shim;
 
-pub use hot::{CELLS, Cells, Direct, is_set};
+pub use hot::{CELLS, Cells, Direct, fetch, is_set};
 pub use line::{
     CONTROL_WORDS, Damaged, FIRST_NOTE_WORD, HEAD_WORD, LINE_WORDS, Line, LineConsumer, LineProducer,
     NOTE_WORDS, PAYLOAD_WORDS, Payload, Seal, SharedWords, TAIL_WORD, line_ring,

@@ -226,8 +226,8 @@ impl<T: Copy + Send> Producer<T> {
     #[inline(always)]
     pub fn fetch(&self) {
         let next = self.next.as_ptr().cast::<u8>();
-        hot::fetch(next);
-        hot::fetch(next.wrapping_add(64));
+        hot::fetch_line(next);
+        hot::fetch_line(next.wrapping_add(64));
     }
 
     /// If there is room beyond the reserve *as last seen*, pushes the record that `make` returns and says `true`. Says

@@ -1,6 +1,6 @@
 //! The fold's everyday work: one entry more for a handle that has a trail.
 
-use std::hint::select_unpredictable;
+use spsc_ring::fetch;
 
 use super::block::{Size, is_outgrown, place};
 use super::packed::{self, Packed};
@@ -32,26 +32,37 @@ fn list_of(operation: Operation) -> usize {
 }
 
 impl TrailStore {
-    /// Reads of a head what the next append to it will write, so that it is in the cache by then. What is returned
-    /// means nothing.
+    /// Fetches where the index names the trail of a handle.
     #[inline(always)]
-    pub(crate) fn touch_head(head: &Head) -> u64 {
-        get(&head.0[head::VERSION])
+    pub(crate) fn fetch_place(&self, handle: u32) {
+        if let Some(Some(cell)) = self.index.direct(handle) {
+            fetch(cell);
+        }
     }
 
-    /// The same for the entries that an append of this operation will write.
+    /// Fetches the head of a trail that is soon appended to.
     #[inline(always)]
-    pub(crate) fn touch_entries(&self, head: &Head, operation: Operation) -> u64 {
+    pub(crate) fn fetch_head(head: &Head) {
+        fetch(head);
+    }
+
+    /// Fetches the entries that an append of this operation will write.
+    #[inline(always)]
+    pub(crate) fn fetch_entries(&self, head: &Head, operation: Operation) {
         let list = list_of(operation);
         let (block, total) = (self.block(head, list), self.total(head, list));
         if is_outgrown(total) {
-            return 0;
+            return;
         }
-        let next = block + place(total);
-        let waits = list == WAITS || list == WAKES;
-        // Without an open wait, and for other operations, the same cell once more.
-        let open = select_unpredictable(waits & (self.open(head) > 0), self.open_block(head), next);
-        get(&self.cells.at(next).0[0]) ^ get(&self.cells.at(open).0[0])
+        fetch(self.cells.at(block + place(total)));
+        let open = self.open(head);
+        if (list == WAITS || list == WAKES) & (open > 0) {
+            // The first of them, and where one more would go: all are looked at in between.
+            fetch(self.cells.at(self.open_block(head)));
+            if let Some(end) = self.cells.read(self.open_block(head) + open as u32) {
+                fetch(end);
+            }
+        }
     }
 
     /// The open waits of a trail.
