@@ -1,28 +1,38 @@
 //! The reader of captures on any bytes, and on real captures that were damaged.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use arbitrary::{Arbitrary, Unstructured};
-use handle_audit::CapturedRecord;
-use handle_capture::{CaptureOptions, Event, read_bytes_with};
+use handle_capture::{CaptureOptions, Event, read_bytes, read_bytes_with};
 use handle_diagnosis::{Ended, RunSummary};
 
 use crate::common::{RINGS, captured, play, recorders};
 use crate::diagnose::judge;
+use crate::written::Written;
 
-type Written = HashMap<(u8, u64), CapturedRecord>;
-
-/// A capture of a run that stopped in the middle, and what was written into it.
+/// A capture of a run that stopped in the middle.
 struct Base {
     bytes: Vec<u8>,
     /// Words that hold something: where damage hits.
     used: Vec<usize>,
-    written: Written,
 }
 
+/// Rounds of the shorter and of the longer run.
+const ROUNDS: [u64; 2] = [1_500, 24_000];
+
+/// About the least that a capture may be.
+const SMALL: u64 = 2_200_000;
+
 /// Two captures: one with some records in its first segment, one whose segments went round.
-static BASES: LazyLock<[Base; 2]> = LazyLock::new(|| [base(1_500), base(24_000)]);
+static BASES: LazyLock<[Base; 2]> = LazyLock::new(|| ROUNDS.map(base));
+
+/// What was written into either, dropped segments included: the shorter run is the beginning of the longer one.
+static WRITTEN: LazyLock<Written> = LazyLock::new(|| {
+    let written = Written::of(&run(ROUNDS[1], 64 << 20));
+    assert!(written.count() > ROUNDS[1] / 4, "{} records in a capture", written.count());
+    written
+});
 
 #[derive(Arbitrary, Debug)]
 enum Damage {
@@ -65,17 +75,21 @@ enum Damage {
     },
 }
 
-fn base(rounds: u64) -> Base {
+/// The file of a run into a capture of that size.
+fn run(rounds: u64, max_bytes: u64) -> Vec<u8> {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let path = directory.path().join("run.htrail");
-    // The smallest that a capture may be.
-    let options = CaptureOptions::new(&path).rings(RINGS).ring_capacity(64).max_bytes(2_200_000);
+    let options = CaptureOptions::new(&path).rings(RINGS).ring_capacity(64).max_bytes(max_bytes);
     let (audit, writer) = captured(&options);
     let mut recorders = recorders(&audit);
     play(&audit, &mut recorders, 0..rounds);
     writer.attach("run.json", b"{}").expect("an attachment fits");
     writer.note_end("limit").expect("a reason fits");
-    let mut bytes = std::fs::read(&path).expect("the capture can be read");
+    std::fs::read(&path).expect("the capture can be read")
+}
+
+fn base(rounds: u64) -> Base {
+    let mut bytes = run(rounds, SMALL);
     // The tail that nothing was written to says nothing.
     let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     bytes.truncate(end.next_multiple_of(4096));
@@ -85,15 +99,7 @@ fn base(rounds: u64) -> Base {
         .filter(|(_, word)| word.iter().any(|byte| *byte != 0))
         .map(|(index, _)| index)
         .collect();
-    let mut written = Written::new();
-    read_bytes_with(&bytes, |event| {
-        if let Event::Record(record) = event {
-            written.insert((record.ring, record.position), record.clone());
-        }
-    })
-    .expect("a whole capture is read");
-    assert!(written.len() > 200, "{} records in a capture", written.len());
-    Base { bytes, used, written }
+    Base { bytes, used }
 }
 
 impl Damage {
@@ -148,7 +154,7 @@ pub fn capture_read(data: &[u8]) {
     let Some((choice, data)) = data.split_first() else { return };
     if choice % 4 == 0 {
         // As they are.
-        return read(data, &[]);
+        return read(data, None);
     }
     let bases = &*BASES;
     let which = usize::from(choice % 2);
@@ -161,18 +167,28 @@ pub fn capture_read(data: &[u8]) {
         damage.apply(base, other, &mut bytes);
         count += 1;
     }
-    // Enough of the other capture spliced in is that capture.
-    read(&bytes, &[&base.written, &other.written]);
+    // Enough of the other capture spliced in is that capture, into which the same was written.
+    read(&bytes, Some(&WRITTEN));
 }
 
-fn read(bytes: &[u8], written: &[&Written]) {
+/// Reads the state alone, then the whole history.
+fn read(bytes: &[u8], written: Option<&Written>) {
     let mut seen = HashSet::new();
     let check = |event: &Event| {
         let Event::Record(record) = event else { return };
         assert!(seen.insert((record.ring, record.position)), "a record came twice: {record:?}");
-        assert!(written.iter().any(|written| is_one_of(record, written)), "nobody wrote {record:?}");
+        written.unwrap_or_else(|| panic!("nobody wrote {record:?}")).check_record(record);
     };
-    match read_bytes_with(bytes, check) {
+    let (state, history) = (read_bytes(bytes), read_bytes_with(bytes, check));
+    assert_eq!(state.is_ok(), history.is_ok());
+    for recovered in [&state, &history].into_iter().flatten() {
+        let snapshot = &recovered.snapshot;
+        match written {
+            Some(written) => written.check_state(snapshot),
+            None => assert!(snapshot.trails.is_empty() && snapshot.threads.is_empty()),
+        }
+    }
+    match history {
         Ok(recovered) => {
             let ended = if recovered.is_complete() { Ended::Interrupted } else { Ended::Limit };
             let run = RunSummary { ended, ..RunSummary::default() };
@@ -180,16 +196,4 @@ fn read(bytes: &[u8], written: &[&Written]) {
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }
-}
-
-/// Whether a record is what was written at its place. A label that is damaged reads as lost, and a stack that is
-/// damaged is left out.
-fn is_one_of(record: &CapturedRecord, written: &Written) -> bool {
-    written.get(&(record.ring, record.position)).is_some_and(|original| {
-        let mut same = original.clone();
-        same.entry.source = record.entry.source;
-        same.kind = record.kind;
-        same.stack.truncate(record.stack.len());
-        same == *record
-    })
 }

@@ -29,6 +29,10 @@ mod model;
 #[path = "../../handle-capture/tests/common/mod.rs"]
 mod common;
 
+// How those tests tell what a reader may say of a damaged capture.
+#[path = "../../handle-capture/tests/mutations/written.rs"]
+mod written;
+
 // The names under which the model knows what it compares.
 use handle_audit::{
     AUDIT_RING_CAPACITY, EntryList, FIRST_ENTRIES, Frame, HandleAuditEntry, HandleAuditTrail, HandleKind,

@@ -8,6 +8,7 @@ mod common;
 
 mod base;
 mod damage;
+mod written;
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -19,8 +20,9 @@ use handle_capture::{CaptureOptions, Event, read_bytes, read_bytes_with, read_wi
 use peak_alloc::PeakAlloc;
 use rustc_hash::FxHashSet;
 
-use base::{Base, SMALL, Written, run};
+use base::{Base, SMALL, run};
 use damage::{Dice, Patient};
+use written::Written;
 
 #[global_allocator]
 static ALLOCATED: Cap<PeakAlloc> = Cap::new(PeakAlloc, usize::MAX);
