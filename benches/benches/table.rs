@@ -23,7 +23,7 @@ use benches::pushers::{
 };
 use benches::report::{self, Hang};
 use benches::runs::{BURST, Bench, Short, ShortBursts, shuffled_handles, work_alone};
-use benches::threads::{on_one_map, own_handles, producers};
+use benches::threads::{on_one_map, own_handles, own_stripes, producers};
 use benches::workload::{Spread, events, handle};
 use serde_json::Value;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -169,22 +169,23 @@ fn two_producers(effort: Effort) -> Vec<Goal> {
         effort.turns,
         vec![
             ("one", Box::new(|| producers(&own_handles(1)))),
-            ("two", Box::new(|| producers(&own_handles(2)))),
+            ("apart", Box::new(|| producers(&own_stripes(2)))),
+            ("sharing", Box::new(|| producers(&own_handles(2)))),
             ("incumbent", Box::new(|| on_one_map::<StdMutex>(&both))),
         ],
     );
-    let (two, incumbent) = (find(&series, "two"), find(&series, "incumbent"));
-    vec![
-        ratio("two producers against one, per record", &series, "two", "one", Bound::AtMost(1.1)),
-        Goal::of_ratio(
-            "on, burst: times faster than the incumbent, two threads",
-            two.median(),
-            incumbent.median(),
-            "ns",
-            incumbent.ratio_to(two),
-            Bound::AtLeast(40.0),
-        ),
-    ]
+    let incumbent = find(&series, "incumbent");
+    let goals = |name: &str, how: &str| {
+        let two = find(&series, name);
+        let what = |what: &str| format!("{what}, {how}");
+        let times = incumbent.ratio_to(two);
+        let faster = what("times faster than the incumbent, two threads");
+        [
+            ratio(&what("two producers against one"), &series, name, "one", Bound::AtMost(1.1)),
+            Goal::of_ratio(&faster, two.median(), incumbent.median(), "ns", times, Bound::AtLeast(40.0)),
+        ]
+    };
+    [goals("apart", "stripes apart"), goals("sharing", "stripes shared")].concat()
 }
 
 fn fold(effort: Effort) -> Vec<Goal> {
