@@ -7,9 +7,11 @@
 # Installs valgrind if it is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-# Exact, so that they cannot go stale: whoever saves an instruction lowers them.
+# Exact with the compiler that they were counted with, so that they cannot go stale: whoever saves an instruction lowers
+# them. With another compiler they are the most that the goals allow.
 expected_on=41
 expected_off=3
+counted_with=1.95
 calls=10000
 
 command -v valgrind > /dev/null || ci/apt.sh valgrind
@@ -32,7 +34,10 @@ off=$(count off)
 echo "instructions per record: on $on (expected $expected_on), off $off (expected $expected_off)"
 printf '{"on": %d, "off": %d}\n' "$on" "$off" > "$target/hot-path.json"
 [ "$on" -gt 10 ] && [ "$off" -gt 0 ] || { echo "the call site was not found"; exit 1; }
-[ "$on" -eq "$expected_on" ] && [ "$off" -eq "$expected_off" ] || { echo "not the expected counts"; exit 1; }
+case $(rustc --version) in
+    "rustc $counted_with."*) [ "$on" -eq "$expected_on" ] && [ "$off" -eq "$expected_off" ] ;;
+    *) [ "$on" -le 45 ] && [ "$off" -le 3 ] ;;
+esac || { echo "not the expected counts"; exit 1; }
 
 code=$(objdump -d --no-show-raw-insn "$program" | awk '/^[0-9a-f]+ <.*site_with_record/ { on = 1 } /^$/ { on = 0 } on')
 [ -n "$code" ] || { echo "the call site is not in the disassembly"; exit 1; }

@@ -71,7 +71,9 @@ bugs=$(while read -r bug suite tests; do
         echo "$bug $suite $tests"
     fi
 done <<< "$bugs")
-[ -n "$bugs" ] || { echo "there is no such bug or suite:$wanted"; exit 2; }
+for name in "$@"; do
+    grep -qwF -- "$name" <<< "$bugs" || { echo "there is no such bug or suite: $name"; exit 2; }
+done
 
 survived=0
 # The suites pass when nothing is planted, so it is the bugs that are found.

@@ -15,8 +15,8 @@
 //! - **Loss.** A full ring rejects the newest record and counts it: recorded + rejected = attempted, exactly, once
 //!   producers rest. The last eighth of a ring is kept for creates.
 //! - **Hot path.** Recording never blocks, spins, allocates, takes a lock, makes a system call, or executes a fence
-//!   or a read-modify-write, but for the first record of a call site: see [`Recorder`]. Switched off, it is one
-//!   predictable branch.
+//!   or a read-modify-write, but for the first record of a call site, and of a recorder after a late enable: see
+//!   [`Recorder`]. Switched off, it is one predictable branch.
 //! - **Reading.** [`HandleAudit::flush`] returns when everything that happened before has been folded. A reader never
 //!   stops a producer.
 //! - **Bounds.** A trail keeps the newest 32 entries of each list, the first 8, and exact totals.

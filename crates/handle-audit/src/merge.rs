@@ -177,9 +177,9 @@ impl Merge {
 
     /// Appends records, which come ring by ring, to `order` by (stamp, ring) within each stripe.
     ///
-    /// The order of different stripes means nothing, and the stamps of one leave no gaps but those of records that are
-    /// still to come. So how far a stamp is from the smallest of its stripe is a small number that orders all
-    /// stripes at once, in a counting sort that leaves equal stamps in the order of their rings.
+    /// The order of different stripes means nothing, and the stamps of one leave hardly a gap. So how far a stamp is from
+    /// the smallest of its stripe is a small number that orders all stripes at once, in a counting sort that leaves equal
+    /// stamps in the order of their rings.
     fn sort(&mut self, taken: &[Taken], order: &mut Vec<Taken>) {
         self.smallest.fill(u64::MAX);
         for Taken { record, .. } in taken {
@@ -210,7 +210,7 @@ impl Merge {
     }
 }
 
-/// The same for stamps that no recorder can have made: the memory of a capture can be written by others.
+/// The same where stamps are far apart: a recorder was held up between its stamp and its record while others went on.
 #[cold]
 fn sort_by_key(taken: &[Taken], order: &mut Vec<Taken>) {
     let begin = order.len();

@@ -371,9 +371,11 @@ impl<'a, V: FnMut(&Event)> History<'a, V> {
         self.appended[ring].filter(beyond).unwrap_or(base)
     }
 
-    /// Whether nothing of a ring can be missing: the audit was shut down, and the segments go to the ring's end.
-    pub(crate) fn has_all_of(&self, ring: usize) -> bool {
-        self.end_of(ring).is_some_and(|end| self.appended(ring) == end)
+    /// Whether nothing of a ring can be missing: the audit was shut down, the segments go to the ring's end, and as far as
+    /// is known nothing came late.
+    pub(crate) fn has_all_of(&self, ring: usize, found: &RingFound) -> bool {
+        let is_all = |end| self.appended(ring) == end && found.bounds.is_none_or(|bounds| bounds.tail == end);
+        self.end_of(ring).is_some_and(is_all)
     }
 
     /// Where a ring ends, if the audit was shut down.

@@ -217,7 +217,7 @@ impl<V: FnMut(&Event)> History<'_, V> {
         let mut records = Vec::new();
         for (ring, found) in rings.iter().enumerate() {
             self.notice_release(ring, found);
-            if (found.damaged > 0 || found.bounds.is_none()) && !self.has_all_of(ring) {
+            if (found.damaged > 0 || found.bounds.is_none()) && !self.has_all_of(ring, found) {
                 self.hole(ring as u8);
             }
             let slots: Vec<_> =
