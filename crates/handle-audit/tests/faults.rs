@@ -1,6 +1,7 @@
 //! What goes wrong around an audit: nothing hangs, the accounts balance, the message is clear.
 
-use std::fmt;
+mod trap;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -9,10 +10,9 @@ use std::time::Duration;
 
 use fork::{Fork, fork, waitpid};
 use handle_audit::{
-    AuditConfig, Capture, CaptureSink, CapturedSlot, Checkpoint, Coverage, DrainDied, Focus, HandleAudit,
-    HandleAuditEntry, HandleKind, LedgerAccount, Losses, Recorder, label,
+    AuditConfig, DrainDied, HandleAudit, HandleAuditEntry, HandleKind, Losses, Recorder, label,
 };
-use spsc_ring::{CONTROL_WORDS, LINE_WORDS, Seal};
+use trap::trapped;
 
 const HANDLE: u32 = 0x1004;
 
@@ -78,43 +78,11 @@ fn a_ring_whose_recorder_was_never_dropped_is_named_and_loses_nothing() {
     audit.shutdown().unwrap();
 }
 
-/// A capture's sink that does this whenever it gets records.
-struct Trap<F>(F);
-
-impl<F> fmt::Debug for Trap<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Trap")
-    }
-}
-
-impl<F: FnMut() + Send + 'static> CaptureSink for Trap<F> {
-    fn append(&mut self, slots: &[CapturedSlot]) {
-        if !slots.is_empty() {
-            self.0();
-        }
-    }
-    fn focus(&mut self, _: &Focus) {}
-    fn coverage(&mut self, _: Coverage) {}
-    fn wants_checkpoint(&self) -> bool {
-        false
-    }
-    fn checkpoint(&mut self, _: &Checkpoint) {}
-    fn stopped(&mut self, _: &[u64], _: &[LedgerAccount]) {}
-}
-
-/// An audit with one ring of 64 slots and this trap.
-fn trapped(config: AuditConfig, trap: impl FnMut() + Send + 'static) -> HandleAudit {
-    let memory: Arc<Vec<AtomicU64>> =
-        Arc::new((0..CONTROL_WORDS + 64 * LINE_WORDS).map(|_| AtomicU64::new(0)).collect());
-    let capture = Capture { rings: vec![(memory, Seal::new(1))], sink: Box::new(Trap(trap)) };
-    HandleAudit::with_capture(config.rings(1).enabled(true), capture).unwrap()
-}
-
 #[test]
 fn a_panic_in_a_reader_that_folds_is_an_error_to_the_next_and_recording_goes_on() {
     let armed = Arc::new(AtomicBool::new(false));
     let is_armed = armed.clone();
-    let audit = trapped(AuditConfig::default().manual(), move || {
+    let audit = trapped(AuditConfig::default().enabled(true).manual(), 64, move || {
         assert!(!is_armed.load(Ordering::Relaxed), "the sink is at its end");
     });
     let mut recorder = audit.claim(0).unwrap();
@@ -143,7 +111,7 @@ fn a_panic_in_a_reader_that_folds_is_an_error_to_the_next_and_recording_goes_on(
 fn a_drain_that_stands_still_in_a_pass_makes_its_rings_reject_and_a_flush_wait_for_that_pass() {
     let (stands_still, drain) = mpsc::channel();
     let (go_on, told) = mpsc::channel::<()>();
-    let audit = trapped(AuditConfig::default(), move || {
+    let audit = trapped(AuditConfig::default().enabled(true), 64, move || {
         // Nobody listens any more after the first pass.
         let _ = stands_still.send(());
         let _ = told.recv_timeout(LONG);

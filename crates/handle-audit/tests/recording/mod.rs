@@ -1,37 +1,14 @@
 //! Recorders in every state in which a ring can stand, for the tests of what recording asks of the host.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+#[path = "../trap/mod.rs"]
+mod trap;
 
 use handle_audit::{
-    AuditConfig, Capture, CaptureSink, CapturedSlot, Checkpoint, Coverage, Focus, Frame, HandleAudit,
-    HandleAuditEntry, HandleKind, Label, LedgerAccount, Operation, Recorder, label,
+    AuditConfig, Frame, HandleAudit, HandleAuditEntry, HandleKind, Label, Operation, Recorder, label,
 };
-use spsc_ring::{CONTROL_WORDS, LINE_WORDS, Seal};
+use trap::trapped;
 
 const RECORDS: usize = 256;
-
-/// A drain's sink that keeps nothing.
-#[derive(Debug)]
-struct Sink;
-
-impl CaptureSink for Sink {
-    fn append(&mut self, _: &[CapturedSlot]) {}
-    fn focus(&mut self, _: &Focus) {}
-    fn coverage(&mut self, _: Coverage) {}
-    fn wants_checkpoint(&self) -> bool {
-        false
-    }
-    fn checkpoint(&mut self, _: &Checkpoint) {}
-    fn stopped(&mut self, _: &[u64], _: &[LedgerAccount]) {}
-}
-
-fn captured(config: AuditConfig) -> HandleAudit {
-    let words = CONTROL_WORDS + RECORDS * LINE_WORDS;
-    let memory: Arc<Vec<AtomicU64>> = Arc::new((0..words).map(|_| AtomicU64::new(0)).collect());
-    let capture = Capture { rings: vec![(memory, Seal::new(1))], sink: Box::new(Sink) };
-    HandleAudit::with_capture(config.rings(1), capture).unwrap()
-}
 
 /// An audit without a thread, with a recorder that has not recorded yet. All are on, whether late or not.
 pub(crate) fn cases() -> Vec<(&'static str, HandleAudit, Recorder)> {
@@ -40,9 +17,9 @@ pub(crate) fn cases() -> Vec<(&'static str, HandleAudit, Recorder)> {
     let audits = [
         ("a ring of its own", HandleAudit::new(on.clone()).unwrap()),
         ("counters shared by nine rings", HandleAudit::new(on.clone().rings(9)).unwrap()),
-        ("a ring in a capture", captured(on)),
+        ("a ring in a capture", trapped(on, RECORDS, || ())),
         ("a ring that was made late", HandleAudit::new(late.clone()).unwrap()),
-        ("a ring in a capture that was made late", captured(late)),
+        ("a ring in a capture that was made late", trapped(late, RECORDS, || ())),
     ];
     let with_recorder = |(name, audit): (_, HandleAudit)| {
         let recorder = audit.claim(0).unwrap();
