@@ -11,6 +11,7 @@ use crate::shim::{Arc, Ordering};
 use crate::snapshot::Snapshot;
 use crate::store::{Head, ThreadWriter, TrailStore, TrailWriter};
 use crate::trail::{EntryList, GhostTrail, Lead, TrailEntry};
+use spsc_ring::fetch;
 
 #[cfg(all(test, not(loom)))]
 pub(crate) use crate::store::MAX_THREADS;
@@ -94,7 +95,7 @@ impl Fold {
             }
             if let Some(taken) = order.get(step.wrapping_sub(AHEAD)) {
                 let head = self.head(store, taken);
-                head.inspect(|head| TrailStore::fetch_head(head));
+                head.inspect(|head| fetch(*head));
                 known[(step - AHEAD) % KNOWN] = head;
             }
             if let Some(taken) = order.get(step.wrapping_sub(2 * AHEAD))

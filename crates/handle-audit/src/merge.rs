@@ -248,11 +248,14 @@ mod tests {
         assert_eq!(stacks.get(stack), frames(10, MAX_STACK_FRAMES));
     }
 
-    fn signal(handle: u32, tid: u32, cycle: u64, position: u64) -> Taken {
+    fn of_thread(handle: u32, tid: u32, cycle: u64, stamp: u64) -> Taken {
         let entry = HandleAuditEntry::new(cycle, tid, 0, label!("test"), 0);
-        let record =
-            Record::new(&Unstamped::new(Operation::Signal, 0, handle, &entry), entry.source.mark(), || 5);
-        Taken { record, position, ..taken(Stack::default()) }
+        let call = Unstamped::new(Operation::Signal, 0, handle, &entry);
+        Taken { record: Record::new(&call, entry.source.mark(), || stamp), ..taken(Stack::default()) }
+    }
+
+    fn signal(handle: u32, tid: u32, cycle: u64, position: u64) -> Taken {
+        Taken { position, ..of_thread(handle, tid, cycle, 5) }
     }
 
     #[test]
@@ -285,10 +288,7 @@ mod tests {
 
     /// A signal with this stamp, the `position`th of its ring.
     fn stamped(handle: u32, stamp: u64, ring: u8, position: u64) -> Taken {
-        let entry = HandleAuditEntry::new(0, 1, 0, label!("test"), 0);
-        let call = Unstamped::new(Operation::Signal, 0, handle, &entry);
-        let record = Record::new(&call, entry.source.mark(), || stamp);
-        Taken { record, position, ring, ..taken(Stack::default()) }
+        Taken { position, ring, ..of_thread(handle, 1, 0, stamp) }
     }
 
     fn places(records: &[Taken]) -> Vec<(u8, u64)> {

@@ -40,12 +40,6 @@ impl TrailStore {
         }
     }
 
-    /// Fetches the head of a trail that is soon appended to.
-    #[inline(always)]
-    pub(crate) fn fetch_head(head: &Head) {
-        fetch(head);
-    }
-
     /// Fetches the entries that an append of this operation will write.
     #[inline(always)]
     pub(crate) fn fetch_entries(&self, head: &Head, operation: Operation) {
