@@ -21,10 +21,14 @@ pub fn own_handles(threads: usize) -> Vec<Vec<u32>> {
     (0..threads).map(own).collect()
 }
 
+/// The audit's stripe of a handle, as docs/capture-format.md tells it.
+const fn stripe(handle: u32) -> usize {
+    (handle.wrapping_mul(0x9E37_79B1) >> 24) as usize
+}
+
 /// The same with no stripe of stamps in common either.
 #[must_use]
 pub fn own_stripes(threads: usize) -> Vec<Vec<u32>> {
-    let stripe = |handle: u32| (handle.wrapping_mul(0x9E37_79B1) >> 24) as usize;
     let is_own = |thread: usize, handle: u32| stripe(handle) * threads / 256 == thread;
     let own =
         |thread| (0..).map(handle).filter(|handle| is_own(thread, *handle)).take(HANDLES).collect::<Vec<_>>();
@@ -136,7 +140,7 @@ mod tests {
     fn threads_have_handles_and_stripes_of_their_own() {
         let stripes = |handles: &[u32]| {
             let mut used = [false; 256];
-            handles.iter().for_each(|handle| used[(handle.wrapping_mul(0x9E37_79B1) >> 24) as usize] = true);
+            handles.iter().for_each(|handle| used[stripe(*handle)] = true);
             used
         };
         for threads in [1, 2, 6] {

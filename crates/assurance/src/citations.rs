@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn only_tests_are_tests() {
         let code = "#[test] #[should_panic(expected = \"fn\")] fn one_of_them() { fn a_helper() {} }\n\
-                    // #[test] fn in_a_comment() {}\n fn a_helper_of_theirs() {}\n type F = fn(u8);\n\
+                    // #[test] fn in_a_comment() {}\n fn a_helper_of_theirs() {}\n #[inline] fn another() {}\n type F = fn(u8);\n\
                     proptest! { #[test] fn a_property(a in [0]) {} fn a_part(a in 0..1) {} }\n\
                     mod inner { #[cfg(loom)] #[test] pub fn a_model() {} }";
         let mut found = BTreeSet::new();
