@@ -90,7 +90,7 @@ fn slots_of(taken: &Taken, stacks: &Stacks, slots: &mut Vec<CapturedSlot>) {
     let create = record::create_slots(taken.record, stacks.get(taken.stack));
     let positions = (0..).map(|offset| taken.position.wrapping_add(offset));
     slots.extend(positions.zip(create.as_slice()).map(|(position, record)| CapturedSlot {
-        ring: taken.ring,
+        ring: taken.ring(),
         position,
         payload: record.payload(),
     }));
@@ -135,7 +135,7 @@ impl Drain {
     fn checkpoint(&self, order: &[Taken]) -> Checkpoint {
         let losses = self.losses(self.gaps.clone());
         let mut pending: Vec<_> =
-            order.iter().chain(&self.aside).map(|taken| (taken.ring, taken.position)).collect();
+            order.iter().chain(&self.aside).map(|taken| (taken.ring(), taken.position)).collect();
         pending.sort_unstable();
         Checkpoint {
             state: self.fold.map.freeze(losses, self.focus().clone(), self.coverage, self.folded, || ()),

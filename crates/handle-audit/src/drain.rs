@@ -9,7 +9,7 @@ use crate::fold::Fold;
 use crate::lane::Intake;
 use crate::losses::{Gap, Losses, add_gap};
 use crate::map::TrailMap;
-use crate::merge::{Limits, Merge, Stack, Stacks, Taken};
+use crate::merge::{Limits, Merge, Stacks, Taken};
 use crate::operation::{Operation, OperationCounts};
 use crate::record::{self, Record, Slot};
 use crate::shared::Shared;
@@ -182,17 +182,18 @@ impl Drain {
         let mut order = std::mem::take(&mut self.order);
         // A checkpoint holds whole records only, so with a capture a record's thread is folded along with its trail.
         let captured = self.sink.is_some();
+        self.merge.hold_back(&mut self.aside, &self.limits);
         if !captured {
-            self.fold.fold_threads(&self.aside, |taken| self.limits.allow(taken));
+            self.fold.fold_threads(&self.aside);
         }
-        self.merge.release(&mut self.aside, &self.limits, &mut order);
+        self.merge.release(&mut self.aside, &mut order);
         self.append_gaps(&order);
         let mut rest = &order[..];
         while !rest.is_empty() {
             let (now, later) = rest.split_at(self.append(rest));
             self.seam.folding(now, &self.stacks);
             if captured {
-                self.fold.fold_threads(now, |_| true);
+                self.fold.fold_threads(now);
             }
             self.folded += self.fold.fold_trails(now, &self.stacks);
             rest = later;
@@ -210,7 +211,7 @@ impl Drain {
         for (ring, source) in (0..).zip(&mut self.sources) {
             let end = source.intake.taken();
             let age = |position: &u64| end.wrapping_sub(*position);
-            let held = self.aside.iter().filter(|taken| taken.ring == ring).map(|taken| taken.position);
+            let held = self.aside.iter().filter(|taken| taken.ring() == ring).map(|taken| taken.position);
             source.intake.give_back(held.max_by_key(age));
         }
     }
@@ -224,7 +225,7 @@ impl Drain {
         }
         let before: Vec<u64> = self.sources.iter().map(|source| source.intake.taken()).collect();
         while self.aside.iter().any(|taken| {
-            let head = before[usize::from(taken.ring)];
+            let head = before[usize::from(taken.ring())];
             taken.position.wrapping_sub(head) as i64 <= -1
         }) {
             self.pass();
@@ -273,7 +274,7 @@ impl Drain {
 
     fn count_late(&mut self) {
         for taken in self.aside.drain(..) {
-            self.sources[usize::from(taken.ring)].late += 1;
+            self.sources[usize::from(taken.ring())].late += 1;
         }
         self.stacks.forget_all_but(&mut self.aside);
         self.give_back();
@@ -369,15 +370,16 @@ enum Open {
 /// Takes all that was seen of one ring.
 fn take(ring: u8, source: &mut Source, basket: &mut Basket<'_>) {
     let Source { intake, gaps, .. } = source;
-    let (taken, end) = (intake.taken(), intake.seen());
-    let slots = end.wrapping_sub(taken);
-    basket.aside.reserve(slots as usize);
+    let end = intake.seen();
     match intake {
         Intake::Heap(heap) => {
-            basket.sort(ring, gaps, heap.records().map(|(position, record)| (position, Ok(record))));
+            if !basket.take_heads(ring, heap.records()) {
+                basket.sort(ring, gaps, heap.records().map(|(position, record)| (position, Ok(record))));
+            }
         }
         Intake::Captured { .. } => {
-            let positions = (0..slots).map(|offset| taken.wrapping_add(offset));
+            let taken = intake.taken();
+            let positions = (0..end.wrapping_sub(taken)).map(|offset| taken.wrapping_add(offset));
             basket.sort(ring, gaps, positions.map(|position| (position, intake.get(position))));
         }
     }
@@ -385,8 +387,21 @@ fn take(ring: u8, source: &mut Source, basket: &mut Basket<'_>) {
 }
 
 impl Basket<'_> {
+    /// Takes slots if all of them are heads, as they nearly always are; takes nothing and says `false` if not.
+    fn take_heads(&mut self, ring: u8, slots: impl ExactSizeIterator<Item = (u64, Record)>) -> bool {
+        let before = self.aside.len();
+        let mut heads_only = true;
+        self.aside.extend(slots.map(|(position, record)| {
+            heads_only &= record.is_head();
+            Taken::new(record, ring, position)
+        }));
+        if !heads_only {
+            self.aside.truncate(before);
+        }
+        heads_only
+    }
+
     /// Puts the slots of a ring where they belong. `sent` counts what its gaps say.
-    #[inline(always)]
     fn sort(
         &mut self,
         ring: u8,
@@ -397,13 +412,11 @@ impl Basket<'_> {
         for (position, record) in slots {
             match record.map(|record| (record, record.slot())) {
                 Ok((record, Slot::Head(operation))) => {
-                    if !matches!(open, Open::Nothing) {
-                        self.close(&mut open, sent);
-                    }
+                    self.close(&mut open, sent);
                     if operation == Operation::Create {
                         open = Open::Create;
                     }
-                    self.aside.push(Taken { record, position, stack: Stack::default(), ring, operation });
+                    self.aside.push(Taken::new(record, ring, position));
                 }
                 Ok((record, slot)) => self.sort_other(&mut open, sent, (ring, position), &record, slot),
                 Err(_) => self.lose(&mut open, sent, (ring, position)),
@@ -413,7 +426,6 @@ impl Basket<'_> {
     }
 
     /// A slot that is no head.
-    #[cold]
     fn sort_other(
         &mut self,
         open: &mut Open,

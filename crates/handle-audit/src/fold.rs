@@ -9,24 +9,21 @@ use crate::merge::{Stacks, Taken};
 use crate::operation::{Operation, OperationCounts};
 use crate::shim::{Arc, Ordering};
 use crate::snapshot::Snapshot;
-use crate::store::{Head, ThreadWriter, TrailStore, TrailWriter};
+use crate::store::{Head, ThreadWriter, TrailWriter};
 use crate::trail::{EntryList, GhostTrail, Lead, TrailEntry};
 use spsc_ring::fetch;
 
 #[cfg(all(test, not(loom)))]
 pub(crate) use crate::store::MAX_THREADS;
 
-/// How many records ahead memory is fetched, in three steps that need each other: from its place in the index a record
-/// knows its trail, from the head of the trail the place of its entry. What lies between two steps takes longer than
-/// memory does.
-const AHEAD: usize = 16;
-
-/// Records whose trails are known ahead: more than two steps.
-const KNOWN: usize = 4 * AHEAD;
+/// Records that are looked up together, so that what will be written of their trails is fetched together.
+const BATCH: usize = 32;
 
 /// Trails so few that the cache holds what is written of them: fetching it ahead costs more than it gains. Tests take both
 /// ways.
-const CACHED: u32 = if cfg!(any(test, fuzzing)) { 4 } else { 1 << 10 };
+const CACHED: u32 = if cfg!(any(test, fuzzing)) { 4 } else { 1 << 8 };
+
+const INDEX_CACHED: u32 = 1 << 14;
 
 /// Unknown handles that keep their first record.
 pub(crate) const MAX_LEADS: usize = 256;
@@ -48,7 +45,7 @@ pub(crate) struct Fold {
 impl Fold {
     /// A fold into an empty map.
     pub(crate) fn new(map: Arc<TrailMap>, focus: Focus) -> Self {
-        let refused = map.folded.iter().map(|_| None).collect();
+        let refused = vec![None; map.folded.rings()].into();
         Self {
             map,
             focus,
@@ -73,63 +70,63 @@ impl Fold {
     pub(crate) fn fold(&mut self, taken: &Taken, stack: &[Frame]) -> u64 {
         let mut stacks = Stacks::default();
         let alone = [Taken { stack: stacks.keep(stack.iter().copied()), ..*taken }];
-        self.fold_threads(&alone, |_| true);
+        self.fold_threads(&alone);
         self.fold_trails(&alone, &stacks)
     }
 
-    /// Folds records in this order into the trails of their handles, and returns how many. Where both are many, what will
-    /// be written is fetched ahead.
+    /// Folds records in this order into the trails of their handles, and returns how many.
     ///
     /// A record for which there is no memory is refused, and changes nothing.
     pub(crate) fn fold_trails(&mut self, order: &[Taken], stacks: &Stacks) -> u64 {
         let map = self.map.clone();
-        let store = &map.trails;
-        if store.len() <= CACHED || order.len() < KNOWN {
-            return order.iter().map(|taken| self.fold_next(&map, taken, None, stacks)).sum();
-        }
-        let mut known = [None; KNOWN];
-        let mut folded = 0;
-        for step in 0..order.len() + 3 * AHEAD {
-            if let Some(taken) = order.get(step) {
-                store.fetch_place(taken.record.handle());
-            }
-            if let Some(taken) = order.get(step.wrapping_sub(AHEAD)) {
-                let head = self.head(store, taken);
-                head.inspect(|head| fetch(*head));
-                known[(step - AHEAD) % KNOWN] = head;
-            }
-            if let Some(taken) = order.get(step.wrapping_sub(2 * AHEAD))
-                && let Some(head) = known[(step - 2 * AHEAD) % KNOWN]
+        let mut refused = 0;
+        let mut batches = order.chunks(BATCH).peekable();
+        while let Some(batch) = batches.next() {
+            if map.trails.len() > INDEX_CACHED
+                && let Some(next) = batches.peek()
             {
-                store.fetch_entries(head, taken.operation);
+                next.iter().for_each(|taken| map.trails.fetch_place(taken.record.handle()));
             }
-            if let Some(taken) = order.get(step.wrapping_sub(3 * AHEAD)) {
-                folded += self.fold_next(&map, taken, known[(step - 3 * AHEAD) % KNOWN], stacks);
-            }
+            refused += self.fold_batch(&map, batch, stacks);
         }
-        folded
+        (order.len() - refused) as u64
     }
 
-    #[inline(always)]
-    fn head<'a>(&self, store: &'a TrailStore, taken: &Taken) -> Option<&'a Head> {
-        self.trails.find(store, taken.record.handle()).map(|id| store.head(id))
-    }
-
-    /// Folds a record, or refuses it. Its trail may be known; if it is not, it may have been created meanwhile.
-    #[inline(always)]
-    fn fold_next(&mut self, map: &TrailMap, taken: &Taken, known: Option<&Head>, stacks: &Stacks) -> u64 {
-        let head = known.or_else(|| self.head(&map.trails, taken));
-        let folded = self.fold_trail(map, taken, head, stacks);
-        if !folded {
-            self.refuse(taken);
+    /// Folds records side by side in three steps, each of which needs what the one before has fetched: the head of a
+    /// trail is found by its handle, the place of an entry by the head. Returns how many were refused.
+    fn fold_batch(&mut self, map: &TrailMap, batch: &[Taken], stacks: &Stacks) -> usize {
+        let store = &map.trails;
+        let mut heads = [None; BATCH];
+        for (taken, head) in batch.iter().zip(&mut heads) {
+            *head = self.trails.head(store, taken.record.handle());
+            head.inspect(|head| fetch(*head));
         }
-        u64::from(folded)
+        let mut plans = [const { None }; BATCH];
+        if store.len() > CACHED {
+            for ((taken, head), plan) in batch.iter().zip(&heads).zip(&mut plans) {
+                *plan = head.and_then(|head| store.plan(head, taken.tag));
+            }
+        }
+        let mut refused = 0;
+        for ((taken, head), plan) in batch.iter().zip(&heads).zip(&plans) {
+            // What was planned may have been overtaken by the records before.
+            let by_plan = |trails: &mut TrailWriter| {
+                head.zip(*plan).is_some_and(|(head, plan)| trails.append_planned(store, head, plan, taken))
+            };
+            if !by_plan(&mut self.trails) && !self.fold_trail(map, taken, *head, stacks) {
+                self.refuse(taken);
+                refused += 1;
+                continue;
+            }
+            map.folded.add_one(taken.tag);
+        }
+        refused
     }
 
     #[cold]
     fn refuse(&mut self, taken: &Taken) {
         self.starved = true;
-        let (ring, operation, cycle) = (taken.ring, taken.operation, taken.record.cycle());
+        let (ring, operation, cycle) = (taken.ring(), taken.operation(), taken.record.cycle());
         let gap = self.refused[usize::from(ring)].get_or_insert_with(|| Gap {
             ring,
             first_cycle: cycle,
@@ -149,27 +146,31 @@ impl Fold {
         }
     }
 
-    /// Folds a record, or says that there is no memory for it.
+    /// Folds a record, or says that there is no memory for it. If its trail is not known, it may have been created
+    /// meanwhile.
     #[inline(always)]
     fn fold_trail(&mut self, map: &TrailMap, taken: &Taken, known: Option<&Head>, stacks: &Stacks) -> bool {
-        let (handle, operation) = (taken.record.handle(), taken.operation);
-        let folded = match (operation, known) {
-            (Operation::Create, _) => self.create(map, taken, stacks.get(taken.stack)),
-            (_, None) if self.is_starved(map, handle) => false,
+        match known {
+            Some(head) if !taken.tag.is(Operation::Create) && !taken.tag.is(Operation::GhostSignal) => {
+                self.trails.append(&map.trails, head, taken)
+            }
+            _ => self.fold_other(map, taken, stacks),
+        }
+    }
+
+    #[inline(never)]
+    fn fold_other(&mut self, map: &TrailMap, taken: &Taken, stacks: &Stacks) -> bool {
+        let (handle, operation) = (taken.record.handle(), taken.operation());
+        match (operation, self.trails.head(&map.trails, handle)) {
+            (Operation::Create, _) => return self.create(map, taken, stacks.get(taken.stack)),
+            (_, None) if self.is_starved(map, handle) => return false,
             (Operation::GhostSignal, _) | (Operation::Signal, None) => {
                 self.ghost_signal(handle, unnumbered(taken, operation));
-                true
             }
-            (_, None) => {
-                self.drop_by_rule(handle, unnumbered(taken, operation));
-                true
-            }
-            (_, Some(head)) => self.trails.append(&map.trails, head, taken),
-        };
-        if folded {
-            map.folded[usize::from(taken.ring)].add_one(operation);
+            (_, None) => self.drop_by_rule(handle, unnumbered(taken, operation)),
+            (_, Some(head)) => return self.trails.append(&map.trails, head, taken),
         }
-        folded
+        true
     }
 
     /// Whether there is no memory to create this handle, as far as is known without asking for some that nobody needs.
@@ -178,7 +179,6 @@ impl Fold {
         self.starved
     }
 
-    #[inline(never)]
     fn create(&mut self, map: &TrailMap, taken: &Taken, stack: &[Frame]) -> bool {
         let (kind, created) = (taken.record.kind(), unnumbered(taken, Operation::Create));
         self.trails.create(&map.trails, taken.record.handle(), kind, &created, stack)
@@ -190,12 +190,10 @@ impl Fold {
     ///
     /// A record whose trail finds no memory afterwards stays: it is true that the thread made it, and what a thread did
     /// last is asked most when things go wrong. The accounts have it among the refused.
-    pub(crate) fn fold_threads(&mut self, records: &[Taken], allow: impl Fn(&Taken) -> bool) {
+    pub(crate) fn fold_threads(&mut self, records: &[Taken]) {
         let mut not_kept = 0;
         for run in records.chunk_by(Taken::is_continued_by).filter(|run| run[0].record.tid() != 0) {
-            for run in run.split(|taken| !allow(taken)).filter(|run| !run.is_empty()) {
-                not_kept += self.threads.append(&self.map.threads, run);
-            }
+            not_kept += self.threads.append(&self.map.threads, run);
         }
         let all = self.map.threads_not_kept.load(Ordering::Relaxed) + not_kept;
         self.map.threads_not_kept.store(all, Ordering::Relaxed);
@@ -219,7 +217,7 @@ impl Fold {
     fn drop_by_rule(&self, handle: u32, entry: TrailEntry) {
         let map = &self.map;
         map.unmatched.add_one(entry.operation);
-        if self.trails.find(&map.trails, handle).is_some() {
+        if self.trails.head(&map.trails, handle).is_some() {
             return;
         }
         if let Some(mut lead) = map.leads.get_mut(&handle) {
@@ -236,7 +234,7 @@ impl Fold {
 
 /// The entry of a record, whose number within its generation is not known yet.
 fn unnumbered(taken: &Taken, operation: Operation) -> TrailEntry {
-    TrailEntry { seq: 0, operation, ring: taken.ring, entry: taken.record.entry() }
+    TrailEntry { seq: 0, operation, ring: taken.ring(), entry: taken.record.entry() }
 }
 
 #[cfg(all(test, not(loom)))]
@@ -244,7 +242,6 @@ mod tests {
     use super::*;
     use crate::entry::{HandleAuditEntry, HandleKind};
     use crate::label;
-    use crate::merge::Stack;
     use crate::record::{Record, Unstamped};
 
     #[test]
@@ -254,7 +251,7 @@ mod tests {
         let folds = |fold: &mut Fold, operation| {
             let call = Unstamped::new(operation, HandleKind::MUTANT.label().id(), 4, &entry);
             let record = Record::new(&call, entry.source.mark(), || 0);
-            fold.fold(&Taken { record, position: 0, stack: Stack::default(), ring: 0, operation }, &[]) == 1
+            fold.fold(&Taken::new(record, 0, 0), &[]) == 1
         };
         fold.trails.use_up();
         assert!(folds(&mut fold, Operation::Wait), "dropped by rule: nobody asks for memory");

@@ -76,6 +76,7 @@ mod shim;
 mod snapshot;
 mod stamp;
 mod store;
+mod tag;
 #[cfg(any(test, fuzzing))]
 mod tests;
 mod trail;

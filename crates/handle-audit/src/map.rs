@@ -14,6 +14,7 @@ use crate::losses::{Losses, RingAccount};
 use crate::operation::{Operation, OperationCounts};
 use crate::snapshot::{Coverage, Snapshot};
 use crate::store::{Changed, ThreadStore, TrailId, TrailStore};
+use crate::tag::Tag;
 use crate::trail::{Counts, GhostTrail, HandleAuditTrail, Lead};
 
 pub(crate) type Table<V> = DashMap<u32, V, FxBuildHasher>;
@@ -46,6 +47,41 @@ impl SharedCounts {
     }
 }
 
+/// The same for each ring, one beside the other, so that the tag of a record says where it is counted.
+#[derive(Debug)]
+pub(crate) struct Accounts(Box<[AtomicU64]>);
+
+impl Accounts {
+    fn new(rings: usize) -> Self {
+        Self((0..rings * Tag::ACCOUNTS).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    /// How many rings have an account.
+    pub(crate) fn rings(&self) -> usize {
+        self.0.len() / Tag::ACCOUNTS
+    }
+
+    #[inline(always)]
+    pub(crate) fn add_one(&self, tag: Tag) {
+        let cell = &self.0[tag.account()];
+        cell.store(cell.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    fn cell(&self, ring: usize, operation: Operation) -> &AtomicU64 {
+        &self.0[ring * Tag::ACCOUNTS + operation as usize]
+    }
+
+    fn set(&self, ring: usize, counts: &OperationCounts) {
+        for (operation, count) in counts.iter() {
+            self.cell(ring, operation).store(count, Ordering::Relaxed);
+        }
+    }
+
+    fn get(&self, ring: usize) -> OperationCounts {
+        Operation::ALL.map(|op| (op, self.cell(ring, op).load(Ordering::Relaxed))).into_iter().collect()
+    }
+}
+
 /// How often a reader copies a trail that changes meanwhile before it asks the fold to rest.
 const ATTEMPTS: usize = 64;
 
@@ -61,7 +97,7 @@ pub(crate) struct TrailMap {
     /// Records whose thread is not kept.
     pub(crate) threads_not_kept: AtomicU64,
     /// Folded, per ring.
-    pub(crate) folded: Box<[SharedCounts]>,
+    pub(crate) folded: Accounts,
 }
 
 impl TrailMap {
@@ -73,7 +109,7 @@ impl TrailMap {
             threads: ThreadStore::default(),
             unmatched: SharedCounts::new(),
             threads_not_kept: AtomicU64::new(0),
-            folded: (0..rings).map(|_| SharedCounts::new()).collect(),
+            folded: Accounts::new(rings),
         }
     }
 
@@ -98,7 +134,7 @@ impl TrailMap {
 
     /// The account of one ring without what only its ledger knows.
     pub(crate) fn account(&self, ring: usize) -> RingAccount {
-        RingAccount { ring: ring as u8, folded: self.folded[ring].get(), ..RingAccount::default() }
+        RingAccount { ring: ring as u8, folded: self.folded.get(ring), ..RingAccount::default() }
     }
 
     /// A copy of everything, with what the map does not know; `rest` as in [`patiently`].
@@ -133,8 +169,8 @@ impl TrailMap {
         fill(&self.leads, &snapshot.leads, |lead| lead.handle);
         self.unmatched.set(&snapshot.losses.unmatched);
         self.threads_not_kept.store(snapshot.losses.threads_not_kept, Ordering::Relaxed);
-        for (counts, account) in self.folded.iter().zip(&snapshot.losses.rings) {
-            counts.set(&account.folded);
+        for (ring, account) in snapshot.losses.rings.iter().enumerate() {
+            self.folded.set(ring, &account.folded);
         }
     }
 }

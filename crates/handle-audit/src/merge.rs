@@ -7,6 +7,7 @@ use crate::entry::{Frame, MAX_STACK_FRAMES};
 use crate::operation::Operation;
 use crate::record::Record;
 use crate::stamp::{STRIPES, stripe_of};
+use crate::tag::Tag;
 
 /// A record that left its ring.
 #[derive(Clone, Copy, Debug)]
@@ -14,15 +15,15 @@ pub(crate) struct Taken {
     pub(crate) record: Record,
     pub(crate) position: u64,
     pub(crate) stack: Stack,
-    pub(crate) ring: u8,
-    pub(crate) operation: Operation,
+    /// What it is and whence it came.
+    pub(crate) tag: Tag,
 }
 
 /// Where the frames of a create are kept: nowhere, for a record without any.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stack {
     first: u32,
-    frames: u8,
+    frames: u32,
 }
 
 /// Frames that may lie idle: 512 KiB of them.
@@ -51,13 +52,13 @@ impl Stacks {
         if stack.is_empty() {
             stack.first = self.0.len() as u32;
         }
-        self.0.extend(frames.into_iter().take(MAX_STACK_FRAMES - usize::from(stack.frames)));
-        stack.frames = (self.0.len() - stack.first as usize) as u8;
+        self.0.extend(frames.into_iter().take(MAX_STACK_FRAMES - stack.frames as usize));
+        stack.frames = (self.0.len() - stack.first as usize) as u32;
     }
 
     /// The frames of a stack.
     pub(crate) fn get(&self, stack: Stack) -> &[Frame] {
-        &self.0[stack.first as usize..][..usize::from(stack.frames)]
+        &self.0[stack.first as usize..][..stack.frames as usize]
     }
 
     /// Forgets the stacks of all other records, once they are many.
@@ -75,18 +76,33 @@ impl Stacks {
 }
 
 impl Taken {
+    /// A record of this ring, without a stack.
+    #[inline(always)]
+    pub(crate) fn new(record: Record, ring: u8, position: u64) -> Self {
+        Self { record, position, stack: Stack::default(), tag: Tag::of(&record, ring) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn ring(&self) -> u8 {
+        self.tag.ring()
+    }
+
+    pub(crate) fn operation(&self) -> Operation {
+        self.tag.operation().expect("what is taken is a head")
+    }
+
     /// Whether the next record of the same ring is of the same thread and comes later in its history.
     #[inline(always)]
     pub(crate) fn is_continued_by(&self, next: &Self) -> bool {
         let (before, after) = (self.record.cycle(), next.record.cycle());
         let is_later =
             before < after || before == after && next.position.wrapping_sub(self.position) as i64 > 0;
-        self.ring == next.ring && self.record.tid() == next.record.tid() && is_later
+        self.ring() == next.ring() && self.record.tid() == next.record.tid() && is_later
     }
 
     /// Its stripe, and its place in that stripe's order.
     pub(crate) fn key(&self) -> (usize, u64, u8) {
-        (stripe_of(self.record.handle()), self.record.stamp(), self.ring)
+        (stripe_of(self.record.handle()), self.record.stamp(), self.ring())
     }
 
     /// Whether nothing was published meanwhile that might have to come first.
@@ -141,12 +157,14 @@ pub(crate) struct Merge {
     /// By place in the order, where the record lies.
     indices: Vec<u32>,
     kept: Vec<Taken>,
+    /// Some of what is to be put in order was held back before.
+    waited: bool,
 }
 
 impl Default for Merge {
     fn default() -> Self {
         let smallest = Box::new([u64::MAX; STRIPES]);
-        Self { smallest, steps: vec![], places: vec![], indices: vec![], kept: vec![] }
+        Self { smallest, steps: vec![], places: vec![], indices: vec![], kept: vec![], waited: false }
     }
 }
 
@@ -154,17 +172,22 @@ impl Default for Merge {
 const MORE_STEPS: usize = 1 << 8;
 
 impl Merge {
-    /// Cuts `taken`: what may be folded now is appended to `order` in fold order; the rest stays, in order of arrival.
-    /// What came through one ring is in order already.
-    pub(crate) fn release(&mut self, taken: &mut Vec<Taken>, limits: &Limits, order: &mut Vec<Taken>) {
+    /// Takes out of `taken` what must wait for a later pass. What stays comes ring by ring, in order of arrival.
+    pub(crate) fn hold_back(&mut self, taken: &mut Vec<Taken>, limits: &Limits) {
         if limits.any {
             self.kept.extend(taken.extract_if(.., |record| !limits.allow(record)));
         }
-        if !taken.is_sorted_by_key(|record| record.ring) {
-            // What was kept before stands in front. Along a ring it is older.
-            taken.sort_by_key(|record| record.ring);
+        if std::mem::take(&mut self.waited) {
+            // What waited stands in front. Along a ring it is older.
+            taken.sort_by_key(Taken::ring);
         }
-        if taken.first().map(|first| first.ring) != taken.last().map(|last| last.ring) {
+        self.waited = !self.kept.is_empty();
+    }
+
+    /// Appends `taken` to `order` in fold order, and puts what was held back in its place. What came through one ring is
+    /// in order already.
+    pub(crate) fn release(&mut self, taken: &mut Vec<Taken>, order: &mut Vec<Taken>) {
+        if taken.first().map(Taken::ring) != taken.last().map(Taken::ring) {
             self.sort(taken, order);
         } else if order.is_empty() {
             std::mem::swap(order, taken);
@@ -230,13 +253,7 @@ mod tests {
     }
 
     fn taken(stack: Stack) -> Taken {
-        Taken {
-            record: Record::from_payload([0; 5]),
-            position: 0,
-            stack,
-            ring: 0,
-            operation: Operation::Create,
-        }
+        Taken { stack, ..Taken::new(Record::from_payload([0, Operation::Create as u64, 0, 0, 0]), 0, 0) }
     }
 
     #[test]
@@ -251,7 +268,11 @@ mod tests {
     fn of_thread(handle: u32, tid: u32, cycle: u64, stamp: u64) -> Taken {
         let entry = HandleAuditEntry::new(cycle, tid, 0, label!("test"), 0);
         let call = Unstamped::new(Operation::Signal, 0, handle, &entry);
-        Taken { record: Record::new(&call, entry.source.mark(), || stamp), ..taken(Stack::default()) }
+        Taken::new(Record::new(&call, entry.source.mark(), || stamp), 0, 0)
+    }
+
+    fn of_ring(ring: u8, taken: Taken) -> Taken {
+        Taken::new(taken.record, ring, taken.position)
     }
 
     fn signal(handle: u32, tid: u32, cycle: u64, position: u64) -> Taken {
@@ -268,7 +289,7 @@ mod tests {
         {
             assert_eq!(goes_on(signal(4, 1, cycle, position)), later, "{cycle} {position}");
             assert!(!goes_on(signal(4, 2, cycle, position)), "of another thread");
-            assert!(!goes_on(Taken { ring: 1, ..signal(4, 1, cycle, position) }), "of another ring");
+            assert!(!goes_on(of_ring(1, signal(4, 1, cycle, position))), "of another ring");
         }
         assert!(goes_on(signal(4, 1, 11, u64::MAX - 1)), "the cycle decides");
         assert!(!goes_on(signal(4, 1, 9, 0)), "the cycle decides");
@@ -282,23 +303,24 @@ mod tests {
         assert!(stripe_of(handles[0]) > stripe_of(handles[7]));
         let mut all: Vec<_> = (0..).zip(&handles).map(|(n, handle)| signal(*handle, 1, n, n)).collect();
         let mut order = Vec::new();
-        Merge::default().release(&mut all, &Limits::none(), &mut order);
+        Merge::default().release(&mut all, &mut order);
         assert!(all.is_empty() && order.iter().map(|taken| taken.record.handle()).eq(handles));
     }
 
     /// A signal with this stamp, the `position`th of its ring.
     fn stamped(handle: u32, stamp: u64, ring: u8, position: u64) -> Taken {
-        Taken { position, ring, ..of_thread(handle, 1, 0, stamp) }
+        of_ring(ring, Taken { position, ..of_thread(handle, 1, 0, stamp) })
     }
 
     fn places(records: &[Taken]) -> Vec<(u8, u64)> {
-        records.iter().map(|taken| (taken.ring, taken.position)).collect()
+        records.iter().map(|taken| (taken.ring(), taken.position)).collect()
     }
 
     /// What is released, per stripe, and what stays.
-    fn release(all: &mut Vec<Taken>, limits: &Limits) -> Vec<Vec<(u8, u64)>> {
+    fn release(merge: &mut Merge, all: &mut Vec<Taken>, limits: &Limits) -> Vec<Vec<(u8, u64)>> {
         let mut order = Vec::new();
-        Merge::default().release(all, limits, &mut order);
+        merge.hold_back(all, limits);
+        merge.release(all, &mut order);
         order.sort_by_key(|taken| stripe_of(taken.record.handle()));
         order
             .chunk_by(|one, next| stripe_of(one.record.handle()) == stripe_of(next.record.handle()))
@@ -321,7 +343,7 @@ mod tests {
                     stamped(one, begin + last, 2, 1),
                     stamped(other, far, 2, 2),
                 ];
-                let released = release(&mut all, &Limits::none());
+                let released = release(&mut Merge::default(), &mut all, &Limits::none());
                 assert_eq!(released, [vec![(0, 0), (0, 1), (2, 0), (2, 1)], vec![(0, 2), (2, 2)]], "{last}");
                 assert!(all.is_empty());
             }
@@ -341,14 +363,15 @@ mod tests {
             stamped(4, 5, 3, 0),
             stamped(4, 6, 3, 1),
         ];
-        let released = release(&mut all, &limits);
+        let mut merge = Merge::default();
+        let released = release(&mut merge, &mut all, &limits);
         assert_eq!(released.concat().len(), 2);
         assert!(released.contains(&vec![(3, 0)]) && released.contains(&vec![(2, 1)]), "{released:?}");
         assert_eq!(places(&all), [(2, 0), (2, 2), (3, 1)]);
         // The next pass takes the newcomer and what came after it.
         all.extend([stamped(4, 5, 1, 0), stamped(4, 6, 1, 1), stamped(4, 8, 2, 3)]);
         let expected = [(1, 0), (1, 1), (2, 0), (3, 1), (2, 2), (2, 3)];
-        assert_eq!(release(&mut all, &Limits::none()), [expected]);
+        assert_eq!(release(&mut merge, &mut all, &Limits::none()), [expected]);
         assert!(all.is_empty());
     }
 

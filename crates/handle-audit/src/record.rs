@@ -136,6 +136,18 @@ impl Record {
         self.known_slot().expect("a ring holds only records of known codes")
     }
 
+    /// The code of what this slot is.
+    #[inline(always)]
+    pub(crate) fn code(&self) -> u8 {
+        self.meta as u8
+    }
+
+    /// Whether this slot is a head, in a ring that holds only slots of known codes.
+    #[inline(always)]
+    pub(crate) fn is_head(&self) -> bool {
+        self.code() <= Operation::Apc as u8
+    }
+
     /// What this slot is, if it is anything: for slots that come from a file.
     pub(crate) fn known_slot(&self) -> Option<Slot> {
         match self.meta as u8 {

@@ -8,7 +8,7 @@ use crate::label::Label;
 use crate::ledger::LedgerAccount;
 use crate::losses::{Gap, Losses, add_gap};
 use crate::map::TrailMap;
-use crate::merge::{Limits, Stack, Taken};
+use crate::merge::{Limits, Taken};
 use crate::operation::{Operation, OperationCounts};
 use crate::record::{self, Record, Slot, Unstamped};
 use crate::shim::{Arc, Ordering};
@@ -96,13 +96,8 @@ fn read_stack(operation: Operation, rest: impl Iterator<Item = Record>) -> (Vec<
 impl CapturedRecord {
     fn take(&self) -> Taken {
         let call = Unstamped::new(self.operation, self.kind.label().id(), self.handle, &self.entry);
-        Taken {
-            record: Record::new(&call, self.entry.source.mark(), || self.stamp),
-            ring: self.ring,
-            position: self.position,
-            stack: Stack::default(),
-            operation: self.operation,
-        }
+        let record = Record::new(&call, self.entry.source.mark(), || self.stamp);
+        Taken::new(record, self.ring, self.position)
     }
 }
 
@@ -171,7 +166,7 @@ impl Replay {
 
     /// Folds the next record of the order that counts. One of a ring that there is not is left out.
     pub fn fold(&mut self, record: &CapturedRecord) {
-        if usize::from(record.ring) < self.fold.map.folded.len() {
+        if usize::from(record.ring) < self.fold.map.folded.rings() {
             self.folded += self.fold.fold(&record.take(), &record.stack);
         }
     }
@@ -186,7 +181,7 @@ impl Replay {
     #[must_use]
     pub fn snapshot(&self, ledgers: &[Option<LedgerAccount>], late: &[u64]) -> Snapshot {
         let (map, mut gaps) = (&self.fold.map, self.gaps.clone());
-        let rings = (0..map.folded.len()).map(|ring| {
+        let rings = (0..map.folded.rings()).map(|ring| {
             let mut account = self.fold.map.account(ring);
             let mut sent = OperationCounts::default();
             let of_ring = self.gaps.iter().filter(|gap| usize::from(gap.ring) == ring);

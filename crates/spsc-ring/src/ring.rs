@@ -291,6 +291,21 @@ impl<T: Copy + Send> Producer<T> {
     }
 }
 
+/// Reads a record.
+///
+/// # Safety
+///
+/// The slot is that of a position in `[head, seen)`, and the caller has its consumer.
+#[inline(always)]
+unsafe fn read<T: Copy>(slot: &Slot<T>) -> T {
+    slot.with(|slot| {
+        // SAFETY: the producer wrote the slot before its Release store of a tail beyond the position, which `look` read
+        // with Acquire, so the slot is initialised and the write happened before. The producer does not write it again
+        // until this end releases it, and `release` takes `&mut self`.
+        unsafe { (*slot).assume_init() }
+    })
+}
+
 /// Writes a record.
 ///
 /// # Safety
@@ -368,35 +383,21 @@ impl<T: Copy + Send> Consumer<T> {
             self.head,
             self.seen
         );
-        // SAFETY: just checked.
-        unsafe { self.read(position) }
+        // SAFETY: just checked: so a record was published, and there are slots.
+        unsafe { read(self.ring.slot(position)) }
     }
 
     /// All records that the last look saw, oldest first, with their positions.
     #[inline]
-    pub fn records(&self) -> impl Iterator<Item = (u64, T)> {
-        let seen = self.seen.wrapping_sub(self.head);
-        (0..seen).map(|offset| {
-            let position = self.head.wrapping_add(offset);
-            // SAFETY: `offset` is below the distance from `head` to `seen`.
-            (position, unsafe { self.read(position) })
-        })
-    }
-
-    /// Reads a record.
-    ///
-    /// # Safety
-    ///
-    /// `head <= position < seen`.
-    #[inline(always)]
-    unsafe fn read(&self, position: u64) -> T {
-        // SAFETY: by the contract a record was published, so there are slots.
-        let slot = unsafe { self.ring.slot(position) };
-        slot.with(|slot| {
-            // SAFETY: the producer wrote the slot before its Release store of a tail beyond `position`, which `look`
-            // read with Acquire, so the slot is initialised and the write happened before. The producer does not write
-            // it again until this end releases it, and `release` takes `&mut self`.
-            unsafe { (*slot).assume_init() }
+    pub fn records(&self) -> impl ExactSizeIterator<Item = (u64, T)> {
+        let seen = self.seen.wrapping_sub(self.head) as usize;
+        // Read once, not again for each record.
+        let (head, slots, mask) = (self.head, &*self.ring.slots, self.ring.mask);
+        (0..seen).map(move |offset| {
+            let position = head.wrapping_add(offset as u64);
+            // SAFETY: `offset` is below the distance from `head` to `seen`, so this is the position of a published record.
+            // Then there are slots, a power of two of them, and the mask is one less.
+            (position, unsafe { read(slots.get_unchecked(position as usize & mask)) })
         })
     }
 

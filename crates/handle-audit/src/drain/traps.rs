@@ -1,7 +1,7 @@
 //! Two passes that look right and are wrong. The models must find out; docs/ordering.md tells the stories.
 
 use super::{Drain, Pass};
-use crate::merge::{Stack, Taken};
+use crate::merge::Taken;
 use crate::record::Slot;
 
 impl Drain {
@@ -10,7 +10,8 @@ impl Drain {
     pub(crate) fn pass_with_one_look(&mut self) -> Pass {
         let fill = self.take_all();
         self.limits.reset();
-        self.merge.release(&mut self.aside, &self.limits, &mut self.order);
+        self.merge.hold_back(&mut self.aside, &self.limits);
+        self.merge.release(&mut self.aside, &mut self.order);
         let order = std::mem::take(&mut self.order);
         self.fold_in_order(order, fill)
     }
@@ -26,8 +27,8 @@ impl Drain {
             let mut position = source.intake.taken();
             while position != end {
                 let Ok(record) = source.intake.get(position) else { break };
-                let Slot::Head(operation) = record.slot() else { break };
-                let taken = Taken { record, position, stack: Stack::default(), ring, operation };
+                let Slot::Head(_) = record.slot() else { break };
+                let taken = Taken::new(record, ring, position);
                 if !self.limits.allow(&taken) {
                     break;
                 }

@@ -38,7 +38,7 @@ pub(super) const CHUNK: usize = FIRST_ENTRIES;
 const SIZES: [u32; 4] = [1, CHUNK as u32, AUDIT_RING_CAPACITY as u32 + 1, MAX_OPEN_WAITS as u32];
 const LARGEST: u32 = MAX_OPEN_WAITS as u32;
 
-const _: () = assert!(AUDIT_RING_CAPACITY.is_power_of_two() && LARGEST as usize <= SEGMENT);
+const _: () = assert!(LARGEST as usize <= SEGMENT);
 
 impl Size {
     /// Its cells.
@@ -59,16 +59,17 @@ impl Size {
 /// Whether a list with this many entries needs another block for the next one.
 #[inline(always)]
 pub(super) const fn is_outgrown(total: u64) -> bool {
-    total < 2 || total == CHUNK as u64
+    total <= CHUNK as u64 && (total < 2 || total == CHUNK as u64)
 }
 
 /// Within its block, the place of the entry with this number, counted from 0, of a list that has outgrown nothing by
-/// it.
+/// it: the first ones have the places of their numbers in either block.
 #[inline(always)]
 pub(super) const fn place(number: u64) -> u32 {
-    let round = (number as u32).wrapping_sub(CHUNK as u32) % AUDIT_RING_CAPACITY as u32;
-    if number < CHUNK as u64 { number as u32 } else { round }
+    number as u32 % AUDIT_RING_CAPACITY as u32
 }
+
+const _: () = assert!(AUDIT_RING_CAPACITY.is_power_of_two() && CHUNK <= AUDIT_RING_CAPACITY);
 
 /// The cell of a list's block of newest entries that names the block of the first ones.
 const fn link(block: u32) -> u32 {

@@ -3,8 +3,8 @@
 use super::block::Size;
 use super::index;
 use super::packed;
-use super::slab::{Line, get, high, low, pair, set, set_low};
-use super::{Born, LISTS, TrailId, TrailStore, TrailWriter, born, head, lock, more};
+use super::slab::{get, high, low, pair, set, set_low};
+use super::{Born, Head, LISTS, TrailId, TrailStore, TrailWriter, born, lock, more};
 use crate::entry::{Frame, HandleKind};
 use crate::trail::TrailEntry;
 
@@ -25,7 +25,7 @@ impl TrailWriter {
         match self.find(store, handle) {
             Some(id) => {
                 let (head, born) = (store.heads.at(id), store.born.at(id));
-                lock::change(&head.0[head::VERSION], || {
+                lock::change(&head.version, || {
                     let past = self.summarise(store, head, born);
                     if !spsc_ring::planted!("generations_mixed_up") {
                         self.empty(store, head);
@@ -58,20 +58,20 @@ impl TrailWriter {
     }
 
     /// Gives back all blocks of a trail but those that its summary took: the closer and the open waits.
-    fn empty(&mut self, store: &TrailStore, head: &Line) {
+    fn empty(&mut self, store: &TrailStore, head: &Head) {
         for list in 0..LISTS {
-            self.blocks.give_list(&store.cells, store.block(head, list), store.total(head, list));
+            self.blocks.give_list(&store.cells, head.block(list), head.total(list));
         }
-        if store.more_of(head) != 0 {
-            let word = get(&store.more.at(store.more_of(head))[more::STACK_AND_NAMES]);
+        if head.more() != 0 {
+            let word = get(&store.more.at(head.more())[more::STACK_AND_NAMES]);
             self.blocks.give(low(word), Size::Chunk);
             self.blocks.give(high(word), Size::Chunk);
-            self.more.give(store.more_of(head));
+            self.more.give(head.more());
         }
-        head.0[head::TOTALS..].iter().for_each(|word| set(word, 0));
+        head.clear();
     }
 
-    pub(super) fn keep_stack(&mut self, store: &TrailStore, head: &Line, stack: &[Frame]) {
+    pub(super) fn keep_stack(&mut self, store: &TrailStore, head: &Head, stack: &[Frame]) {
         if stack.is_empty() {
             return;
         }

@@ -4,6 +4,7 @@
 //! without a lock. Everything else, such as the addresses of objects, is in a sharded map, where a reader holds a
 //! shard for the look-up only; the fold has a copy of that map without locks.
 
+use std::num::NonZero;
 use std::sync::atomic::Ordering;
 
 use dashmap::DashMap;
@@ -42,6 +43,9 @@ impl Default for Index {
     }
 }
 
+/// The trail of a handle that has one.
+pub(super) type Named = NonZero<TrailId>;
+
 /// The page of a handle, and its cell there, if it is one that indexes directly.
 #[inline(always)]
 fn place(handle: u32) -> Option<(usize, usize)> {
@@ -68,8 +72,8 @@ pub(super) fn published(number: &Number) -> u32 {
 
 /// The trail that a cell of a page names.
 #[inline(always)]
-pub(super) fn in_cell(cell: Option<&Number>) -> Option<TrailId> {
-    cell.map(published).filter(|id| *id != 0)
+pub(super) fn in_cell(cell: Option<&Number>) -> Option<Named> {
+    cell.and_then(|cell| Named::new(published(cell)))
 }
 
 impl Index {
@@ -83,7 +87,7 @@ impl Index {
     /// The trail of a handle, for readers.
     pub(super) fn find(&self, handle: u32) -> Option<TrailId> {
         match self.direct(handle) {
-            Some(cell) => in_cell(cell),
+            Some(cell) => in_cell(cell).map(NonZero::get),
             None => self.rest.get(&handle).map(|id| *id),
         }
     }
@@ -132,12 +136,11 @@ impl Sparse {
         place
     }
 
-    pub(super) fn find(&self, handle: u32) -> Option<TrailId> {
+    pub(super) fn find(&self, handle: u32) -> Option<Named> {
         if self.places.is_empty() {
             return None;
         }
-        let (_, id) = self.places[Self::probe(&self.places, handle)];
-        (id != 0).then_some(id)
+        Named::new(self.places[Self::probe(&self.places, handle)].1)
     }
 
     /// Makes room for one more, or says that there is no memory for it.
@@ -189,7 +192,7 @@ mod tests {
         for handle in handles.iter().flat_map(|handle| [*handle, handle ^ 2, handle ^ 0x4000_0000]) {
             assert_eq!(index.find(handle), ids.get(&handle).copied(), "{handle:#x}");
             let own = index.direct(handle).map_or_else(|| sparse.find(handle), in_cell);
-            assert_eq!(own, ids.get(&handle).copied(), "{handle:#x}");
+            assert_eq!(own.map(NonZero::get), ids.get(&handle).copied(), "{handle:#x}");
         }
     }
 

@@ -23,6 +23,7 @@
 mod append;
 mod block;
 mod create;
+mod head;
 mod index;
 mod lock;
 mod packed;
@@ -34,33 +35,24 @@ mod tests;
 mod thaw;
 mod threads;
 
+pub(crate) use head::Head;
 pub(crate) use read::Changed;
 #[cfg(all(test, not(loom)))]
 pub(crate) use threads::MAX_THREADS;
 pub(crate) use threads::{ThreadStore, ThreadWriter};
 
+use std::num::NonZero;
+
+use spsc_ring::fetch;
+
+use crate::tag::{LISTS, OTHERS, SIGNALS, WAITS, WAKES};
+
 use block::{Blocks, Cells};
 use index::{Index, Sparse};
-use slab::{Line, Number, Plain, Slab, Supply, Word, get, high, low};
+use slab::{Number, Plain, Slab, Supply};
 
 /// A trail, by its number: 1 and up, in order of first creation.
 pub(crate) type TrailId = u32;
-
-/// Words of a head.
-mod head {
-    /// The version of everything that belongs to the trail.
-    pub(super) const VERSION: usize = 0;
-    /// Totals of signals, waits, wakes and others, 56 bits each.
-    pub(super) const TOTALS: usize = 1;
-    /// Of the totals, the word that has the number of open waits in its highest byte.
-    pub(super) const OPEN: usize = TOTALS + super::WAITS;
-    /// Of the totals, the word that has the slots ever used for open waits in its highest byte.
-    pub(super) const OPEN_SLOTS: usize = TOTALS + super::WAKES;
-    /// Blocks of the four lists, two to a word.
-    pub(super) const BLOCKS: usize = 5;
-    /// Block of the open waits, and `more`.
-    pub(super) const OPEN_AND_MORE: usize = 7;
-}
 
 /// Words of `born`.
 mod born {
@@ -85,22 +77,9 @@ mod more {
     pub(super) const WORDS: usize = 13;
 }
 
-/// The lists of a trail, as they are numbered here.
-const SIGNALS: usize = 0;
-const WAITS: usize = 1;
-const WAKES: usize = 2;
-const OTHERS: usize = 3;
-const LISTS: usize = 4;
-
 /// The first operation that goes to the list of others.
 const FIRST_OTHER: usize = crate::operation::Operation::Satisfied as usize;
 const OTHER_OPERATIONS: usize = crate::operation::Operation::COUNT + 1 - FIRST_OTHER;
-
-/// A total leaves the highest byte of its word to others. No run is long enough to need it.
-const TOTAL: u64 = (1 << 56) - 1;
-
-/// The head of a trail: what the fold writes first, and where everything else of it is found.
-pub(crate) type Head = Line;
 
 /// Blocks in a segment of what not every trail has: there can be eight million of them.
 const FEW: usize = 1 << 10;
@@ -142,49 +121,15 @@ impl TrailStore {
     pub(crate) fn find(&self, handle: u32) -> Option<TrailId> {
         self.index.find(handle)
     }
+}
 
-    /// The head of a trail.
+impl TrailStore {
+    /// Fetches where the index names the trail of a handle.
     #[inline(always)]
-    pub(crate) fn head(&self, id: TrailId) -> &Head {
-        self.heads.at(id)
-    }
-
-    /// The block of a list: that of its newest entries.
-    #[inline(always)]
-    fn block(&self, head: &Head, list: usize) -> u32 {
-        let word = get(&head.0[head::BLOCKS + list / 2]);
-        (word >> (list % 2 * 32)) as u32
-    }
-
-    #[inline(always)]
-    fn total(&self, head: &Head, list: usize) -> u64 {
-        get(&head.0[head::TOTALS + list]) & TOTAL
-    }
-
-    /// How many entries there ever were.
-    #[inline(always)]
-    fn entries(&self, head: &Head) -> u64 {
-        let sum = (0..LISTS).fold(0_u64, |sum, list| sum.wrapping_add(get(&head.0[head::TOTALS + list])));
-        sum & TOTAL
-    }
-
-    /// How many waits are open.
-    #[inline(always)]
-    fn open(&self, head: &Head) -> usize {
-        (get(&head.0[head::OPEN]) >> 56) as usize
-    }
-
-    /// How many of the slots for open waits were ever used.
-    fn open_slots(&self, head: &Head) -> usize {
-        (get(&head.0[head::OPEN_SLOTS]) >> 56) as usize
-    }
-
-    fn open_block(&self, head: &Head) -> u32 {
-        low(get(&head.0[head::OPEN_AND_MORE]))
-    }
-
-    fn more_of(&self, head: &Head) -> u32 {
-        high(get(&head.0[head::OPEN_AND_MORE]))
+    pub(crate) fn fetch_place(&self, handle: u32) {
+        if let Some(Some(cell)) = self.index.direct(handle) {
+            fetch(cell);
+        }
     }
 }
 
@@ -210,16 +155,18 @@ impl TrailWriter {
     }
 
     /// The trail of a handle, for the fold.
-    #[inline]
-    pub(crate) fn find(&self, store: &TrailStore, handle: u32) -> Option<TrailId> {
-        match store.index.direct(handle) {
+    #[inline(always)]
+    fn find(&self, store: &TrailStore, handle: u32) -> Option<TrailId> {
+        let named = match store.index.direct(handle) {
             Some(cell) => index::in_cell(cell),
             None => self.sparse.find(handle),
-        }
+        };
+        named.map(NonZero::get)
     }
-}
 
-/// Sets the highest byte of a word.
-fn set_top(word: &Word, byte: usize) {
-    slab::set(word, get(word) & TOTAL | (byte as u64) << 56);
+    /// The head of the trail of a handle, for the fold.
+    #[inline(always)]
+    pub(crate) fn head<'a>(&self, store: &'a TrailStore, handle: u32) -> Option<&'a Head> {
+        self.find(store, handle).map(|id| store.heads.at(id))
+    }
 }

@@ -5,65 +5,40 @@ use crate::entry::{HandleAuditEntry, HandleKind};
 use crate::label::Label;
 use crate::merge::Taken;
 use crate::operation::Operation;
+use crate::tag::Tag;
 use crate::trail::TrailEntry;
 
-const RING_SHIFT: u32 = 4;
-const SOURCE_SHIFT: u32 = 11;
-const SEQ_SHIFT: u32 = 23;
-
 /// Numbers within a generation stop here: at 100 million records a second on one handle, after six hours.
-const MAX_SEQ: u64 = (1 << (64 - SEQ_SHIFT)) - 1;
+const MAX_SEQ: u64 = (1 << (64 - Tag::BITS)) - 1;
 
-const _: () = assert!(crate::config::MAX_RINGS <= 1 << (SOURCE_SHIFT - RING_SHIFT));
-const _: () = assert!(crate::label::MAX_LABELS <= 1 << (SEQ_SHIFT - SOURCE_SHIFT));
-
-/// An entry on its way into the store, all but its number.
+/// An entry on its way into the store.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Packed {
-    cycle: u64,
-    thread: u64,
-    aux: u64,
-    rest: u64,
-}
+pub(super) struct Packed([u64; 4]);
 
 impl Packed {
     /// The entry of a record on its way through the fold.
     #[inline(always)]
-    pub(super) fn of(taken: &Taken) -> Self {
+    pub(super) fn of(taken: &Taken, seq: u64) -> Self {
         let head = &taken.record;
-        Self {
-            cycle: head.cycle(),
-            thread: pair(head.tid(), head.lr()),
-            aux: head.aux(),
-            rest: taken.operation as u64
-                | u64::from(taken.ring) << RING_SHIFT
-                | u64::from(head.source_id()) << SOURCE_SHIFT,
-        }
-    }
-
-    fn new(operation: Operation, ring: u8, entry: &HandleAuditEntry) -> Self {
-        Self {
-            cycle: entry.cycle,
-            thread: pair(entry.tid, entry.lr),
-            aux: entry.aux,
-            rest: operation as u64
-                | u64::from(ring) << RING_SHIFT
-                | u64::from(entry.source.id()) << SOURCE_SHIFT,
-        }
+        Self::new(head.cycle(), pair(head.tid(), head.lr()), head.aux(), taken.tag, seq)
     }
 
     #[inline(always)]
-    pub(super) fn write(&self, seq: u64, words: &Entry) {
-        set(&words[0], self.cycle);
-        set(&words[1], self.thread);
-        set(&words[2], self.aux);
-        set(&words[3], self.rest | seq.min(MAX_SEQ) << SEQ_SHIFT);
+    fn new(cycle: u64, thread: u64, aux: u64, tag: Tag, seq: u64) -> Self {
+        Self([cycle, thread, aux, tag.word() | seq.min(MAX_SEQ) << Tag::BITS])
+    }
+
+    #[inline(always)]
+    pub(super) fn write(&self, words: &Entry) {
+        words.iter().zip(self.0).for_each(|(word, value)| set(word, value));
     }
 }
 
 /// Writes an entry as it is.
-pub(super) fn write(entry: &TrailEntry, words: &Entry) {
-    Packed::new(entry.operation, entry.ring, &entry.entry).write(entry.seq, words);
+pub(super) fn write(told: &TrailEntry, words: &Entry) {
+    let entry = &told.entry;
+    let tag = Tag::new(told.operation, told.ring, entry.source.id());
+    Packed::new(entry.cycle, pair(entry.tid, entry.lr), entry.aux, tag, told.seq).write(words);
 }
 
 /// Copies an entry word by word.
@@ -76,15 +51,16 @@ pub(super) fn copy(from: &Entry, to: &Entry) {
 /// Reads an entry; nothing if the words cannot be one.
 pub(super) fn read(words: &Entry) -> Option<TrailEntry> {
     let [cycle, thread, aux, rest] = [0, 1, 2, 3].map(|index: usize| get(&words[index]));
+    let tag = Tag::from_word(rest);
     Some(TrailEntry {
-        seq: rest >> SEQ_SHIFT,
-        operation: Operation::from_code((rest & 0xF) as u8)?,
-        ring: (rest >> RING_SHIFT & 0x7F) as u8,
+        seq: rest >> Tag::BITS,
+        operation: tag.operation()?,
+        ring: tag.ring(),
         entry: HandleAuditEntry {
             cycle,
             tid: low(thread),
             lr: high(thread),
-            source: Label::from_id((rest >> SOURCE_SHIFT) as u16 & 0xFFF),
+            source: Label::from_id(tag.source()),
             aux,
         },
     })
@@ -93,7 +69,7 @@ pub(super) fn read(words: &Entry) -> Option<TrailEntry> {
 /// Number and thread of an entry, without the rest.
 #[inline(always)]
 pub(super) fn seq(words: &Entry) -> u64 {
-    get(&words[3]) >> SEQ_SHIFT
+    get(&words[3]) >> Tag::BITS
 }
 
 #[inline(always)]

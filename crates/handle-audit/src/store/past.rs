@@ -2,10 +2,10 @@
 
 use super::block::Size;
 use super::packed;
-use super::slab::{Entry, Line, get, high, low, pair, set};
+use super::slab::{Entry, get, high, low, pair, set};
 use super::{
-    Born, FIRST_OTHER, LISTS, OTHER_OPERATIONS, OTHERS, Past, SIGNALS, TrailId, TrailStore, TrailWriter,
-    WAITS, WAKES, born, more,
+    Born, FIRST_OTHER, Head, LISTS, OTHER_OPERATIONS, OTHERS, Past, SIGNALS, TrailId, TrailStore,
+    TrailWriter, WAITS, WAKES, born, more,
 };
 use crate::operation::{Operation, OperationCounts};
 use crate::trail::{PREVIOUS_RECORDS, PreviousGeneration};
@@ -23,11 +23,11 @@ const TOTALS: usize = 7;
 pub(super) const WORDS: usize = TOTALS + LISTS - 1 + OTHER_OPERATIONS;
 
 /// The newest entries of all lists of a trail, newest first.
-fn newest<'a>(store: &'a TrailStore, head: &'a Line) -> impl Iterator<Item = &'a Entry> {
-    let mut left: [u64; LISTS] = std::array::from_fn(|list| store.total(head, list));
+fn newest<'a>(store: &'a TrailStore, head: &'a Head) -> impl Iterator<Item = &'a Entry> {
+    let mut left: [u64; LISTS] = std::array::from_fn(|list| head.total(list));
     let totals = left;
     std::iter::from_fn(move || {
-        let last = |list: usize| store.cells.entry(store.block(head, list), totals[list], left[list] - 1);
+        let last = |list: usize| store.cells.entry(head.block(list), totals[list], left[list] - 1);
         let newest = (0..LISTS).filter(|list| left[*list] > 0).max_by_key(|list| packed::seq(last(*list)))?;
         let entry = last(newest);
         left[newest] -= 1;
@@ -38,8 +38,8 @@ fn newest<'a>(store: &'a TrailStore, head: &'a Line) -> impl Iterator<Item = &'a
 impl TrailWriter {
     /// Makes the summary of a generation that ends, in the block of the one before it if there is one. It takes the
     /// closer and the open waits with it; everything else stays with the trail.
-    pub(super) fn summarise(&mut self, store: &TrailStore, head: &Line, born: &Born) -> TrailId {
-        let more = (store.more_of(head) != 0).then(|| store.more.at(store.more_of(head)));
+    pub(super) fn summarise(&mut self, store: &TrailStore, head: &Head, born: &Born) -> TrailId {
+        let more = (head.more() != 0).then(|| store.more.at(head.more()));
         let (older, closer) = more.map_or((0, 0), |more| {
             let word = get(&more[more::PAST_AND_CLOSER]);
             (low(word), high(word))
@@ -57,11 +57,11 @@ impl TrailWriter {
         for index in 0..3 {
             set(&past[CREATED + index], get(&born[born::CREATED + index]));
         }
-        let lengths = lengths(length, store.open(head), store.open_slots(head));
-        set(&past[CLOSER_AND_OPEN], pair(closer, store.open_block(head)));
+        let lengths = lengths(length, head.open(), head.open_slots());
+        set(&past[CLOSER_AND_OPEN], pair(closer, head.open_block()));
         set(&past[LAST_AND_LENGTHS], pair(last, lengths));
         for list in [SIGNALS, WAITS, WAKES] {
-            set(&past[TOTALS + list], store.total(head, list));
+            set(&past[TOTALS + list], head.total(list));
         }
         for other in 0..OTHER_OPERATIONS {
             set(&past[TOTALS + OTHERS + other], more.map_or(0, |more| get(&more[more::TOTALS + other])));

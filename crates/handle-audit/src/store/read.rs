@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::block::Size;
-use super::slab::{Line, get, high, low};
+use super::slab::{get, high, low};
 use super::{
-    FIRST_OTHER, LISTS, OTHERS, SIGNALS, TrailId, TrailStore, WAITS, WAKES, born, head, lock, more, packed,
+    FIRST_OTHER, Head, LISTS, OTHERS, SIGNALS, TrailId, TrailStore, WAITS, WAKES, born, lock, more, packed,
 };
 use crate::entry::{Frame, MAX_STACK_FRAMES};
 use crate::operation::{Operation, OperationCounts};
@@ -32,7 +32,7 @@ impl TrailStore {
     /// Copies a trail.
     pub(crate) fn copy(&self, id: TrailId) -> Result<HandleAuditTrail, Changed> {
         let head = self.heads.read(id).ok_or(Changed)?;
-        lock::read(&head.0[head::VERSION], || self.read_trail(id, head)).ok_or(Changed)
+        lock::read(&head.version, || self.read_trail(id, head)).ok_or(Changed)
     }
 
     /// Copies a trail that nobody can change any more, even if somebody died while changing it.
@@ -43,29 +43,29 @@ impl TrailStore {
     /// The lengths of the first three lists.
     pub(crate) fn counts(&self, id: TrailId) -> Result<Counts, Changed> {
         let head = self.heads.read(id).ok_or(Changed)?;
-        lock::read(&head.0[head::VERSION], || Some(self.read_counts(head))).ok_or(Changed)
+        lock::read(&head.version, || Some(self.read_counts(head))).ok_or(Changed)
     }
 
     pub(crate) fn counts_at_rest(&self, id: TrailId) -> Option<Counts> {
         Some(self.read_counts(self.heads.read(id)?))
     }
 
-    fn read_counts(&self, head: &Line) -> Counts {
-        let held = |list| self.total(head, list).min(AUDIT_RING_CAPACITY as u64) as usize;
+    fn read_counts(&self, head: &Head) -> Counts {
+        let held = |list| head.total(list).min(AUDIT_RING_CAPACITY as u64) as usize;
         Counts { signals: held(SIGNALS), waits: held(WAITS), wakes: held(WAKES) }
     }
 
-    fn read_trail(&self, id: TrailId, head: &Line) -> Option<HandleAuditTrail> {
+    fn read_trail(&self, id: TrailId, head: &Head) -> Option<HandleAuditTrail> {
         let born = self.born.read(id)?;
         let words = [0, 1, 2].map(|index| get(&born[born::CREATED + index]));
         let (created, kind) = packed::created(high(get(&born[born::HANDLE])), words);
-        let more = self.read_more(self.more_of(head))?;
+        let more = self.read_more(head.more())?;
         let mut totals = more.totals;
         totals.add(Operation::Create, 1);
         for (list, operation) in
             [(SIGNALS, Operation::Signal), (WAITS, Operation::Wait), (WAKES, Operation::Wake)]
         {
-            totals.add(operation, self.total(head, list));
+            totals.add(operation, head.total(list));
         }
         let previous = if more.past == 0 { None } else { Some(Box::new(self.read_past(more.past)?)) };
         Some(HandleAuditTrail {
@@ -79,7 +79,7 @@ impl TrailStore {
             wakes: self.read_list(head, WAKES)?,
             others: self.read_list(head, OTHERS)?,
             aliases: more.names,
-            open_waits: self.read_waits(self.open_block(head), self.open(head))?,
+            open_waits: self.read_waits(head.open_block(), head.open())?,
             open_waits_not_kept: more.not_kept,
             closed: self.read_cell(more.closer)?,
             totals,
@@ -87,8 +87,8 @@ impl TrailStore {
         })
     }
 
-    fn read_list(&self, head: &Line, list: usize) -> Option<EntryList> {
-        let (total, block) = (self.total(head, list), self.block(head, list));
+    fn read_list(&self, head: &Head, list: usize) -> Option<EntryList> {
+        let (total, block) = (head.total(list), head.block(list));
         // Of the length that they keep from the start: a snapshot makes a million of these.
         let entries = |numbers: Range<u64>| {
             let mut entries = Vec::with_capacity((numbers.end - numbers.start) as usize);

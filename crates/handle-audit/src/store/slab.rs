@@ -60,11 +60,6 @@ pub(super) fn numbers<const N: usize>() -> Option<Box<[Number; N]>> {
 /// The four words of an entry.
 pub(super) type Entry = [Word; 4];
 
-/// One cache line.
-#[derive(Debug, FromZeros)]
-#[repr(C, align(64))]
-pub(crate) struct Line(pub(super) [Word; 8]);
-
 /// One entry, or four words of anything.
 #[derive(Debug, FromZeros)]
 #[repr(C, align(32))]

@@ -2,9 +2,10 @@
 
 use super::block::Blocks;
 use super::slab::Supply;
-use super::{Changed, TrailId, TrailStore, TrailWriter, Word, head, lock};
+use super::slab::Word;
+use super::{Changed, TrailId, TrailStore, TrailWriter, lock};
 use crate::entry::{HandleAuditEntry, HandleKind};
-use crate::merge::{Stack, Taken};
+use crate::merge::Taken;
 use crate::operation::Operation;
 use crate::record::{Record, Unstamped};
 use crate::trail::{HandleAuditTrail, TrailEntry};
@@ -62,8 +63,8 @@ impl Trails {
         let entry = entry(tid);
         let call = Unstamped::new(operation, HandleKind::MUTANT.label().id(), HANDLE, &entry);
         let record = Record::new(&call, entry.source.mark(), || 0);
-        let taken = Taken { record, position: 0, stack: Stack::default(), ring: 0, operation };
-        self.writer.append(&self.store, self.store.head(self.id()), &taken)
+        let taken = Taken::new(record, 0, 0);
+        self.writer.append(&self.store, self.store.heads.at(self.id()), &taken)
     }
 
     /// The same if there are no numbers left for the block that every record asks for which needs anything.
@@ -163,7 +164,7 @@ fn a_trail_left_in_the_middle_of_a_change_is_read_at_rest_only() {
     let (id, trail) = (trails.id(), trails.trail());
     assert_eq!(trails.store.counts(id), Ok(trail.counts()));
     // The one who changes it dies.
-    drop(lock::begin(&trails.store.head(id).0[head::VERSION]));
+    drop(lock::begin(&trails.store.heads.at(id).version));
     assert_eq!((trails.store.copy(id), trails.store.counts(id)), (Err(Changed), Err(Changed)));
     assert_eq!(trails.store.counts_at_rest(id), Some(trail.counts()));
     assert_eq!(trails.store.copy_at_rest(id), Some(trail));

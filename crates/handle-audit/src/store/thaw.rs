@@ -2,9 +2,9 @@
 
 use super::block::{CHUNK, Size, is_outgrown};
 use super::create::write_born;
-use super::slab::{Line, get, set, set_high, set_low};
+use super::slab::{get, set, set_high, set_low};
 use super::{
-    FIRST_OTHER, OTHERS, SIGNALS, TOTAL, TrailStore, TrailWriter, WAITS, WAKES, head, more, packed, set_top,
+    FIRST_OTHER, Head, OTHERS, SIGNALS, TrailStore, TrailWriter, WAITS, WAKES, head::TOTAL, more, packed,
 };
 use crate::operation::Operation;
 use crate::trail::{AUDIT_RING_CAPACITY, EntryList, HandleAuditTrail, MAX_OPEN_WAITS, TrailEntry};
@@ -29,21 +29,21 @@ impl TrailWriter {
             self.restore_list(store, head, list, entries);
         }
         let (block, open) = self.restore_waits(store, &trail.open_waits);
-        set_low(&head.0[head::OPEN_AND_MORE], block);
-        set_top(&head.0[head::OPEN], open);
-        set_top(&head.0[head::OPEN_SLOTS], open);
+        head.set_open_block(block);
+        (0..open).for_each(|_| head.open_one());
+        head.set_open_slots(open);
         self.restore_more(store, head, trail);
         self.publish(store, trail.handle, id);
     }
 
-    fn restore_list(&mut self, store: &TrailStore, head: &Line, list: usize, entries: &EntryList) {
+    fn restore_list(&mut self, store: &TrailStore, head: &Head, list: usize, entries: &EntryList) {
         let total = entries.total() & TOTAL;
         let mut block = 0;
         for grown in (0..total.min(CHUNK as u64 + 1)).filter(|grown| is_outgrown(*grown)) {
             block = self.blocks.grow(&store.cells, block, grown);
         }
-        super::append::set_block(head, list, block);
-        set(&head.0[head::TOTALS + list], total);
+        head.set_block(list, block);
+        head.set_total(list, total);
         let newest = total.saturating_sub(AUDIT_RING_CAPACITY as u64)..total;
         for (number, entry) in (0..total).zip(entries.first()).chain(newest.zip(entries.iter())) {
             packed::write(entry, store.cells.entry(block, total, number));
@@ -63,7 +63,7 @@ impl TrailWriter {
         (block, waits.len())
     }
 
-    fn restore_more(&mut self, store: &TrailStore, head: &Line, trail: &HandleAuditTrail) {
+    fn restore_more(&mut self, store: &TrailStore, head: &Head, trail: &HandleAuditTrail) {
         for name in &trail.aliases {
             self.name(store, head, trail.handle, *name);
         }

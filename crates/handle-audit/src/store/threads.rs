@@ -3,13 +3,15 @@
 //! A block for each thread: version, tid, total, how many were ever kept or passed over, and a ring of 32 records of
 //! five words. Nearly every record is the newest of its thread and goes to the end.
 
+use std::num::NonZero;
+
 use super::index::{Sparse, publish, published};
 use super::slab::{Number, Plain, Slab, Supply, Word, get, high, low, pair, set};
 use super::{lock, read::Changed};
 use crate::entry::HandleAuditEntry;
 use crate::label::Label;
 use crate::merge::Taken;
-use crate::operation::Operation;
+use crate::tag::Tag;
 use crate::trail::{AUDIT_RING_CAPACITY, ThreadRecord, ThreadTrail};
 
 const VERSION: usize = 0;
@@ -42,34 +44,34 @@ pub(crate) struct ThreadWriter {
     index: Sparse,
 }
 
-/// A record as five words: cycle; position; handle and lr; `aux`; operation, ring and source.
+/// A record as five words: cycle; position; handle and lr; `aux`; its tag.
 type Record = [u64; RECORD_WORDS];
 
 fn pack(record: &ThreadRecord) -> Record {
     let entry = &record.entry;
-    let rest = record.operation as u64 | u64::from(record.ring) << 8 | u64::from(entry.source.id()) << 16;
-    [entry.cycle, record.position, pair(record.handle, entry.lr), entry.aux, rest]
+    let tag = Tag::new(record.operation, record.ring, entry.source.id());
+    [entry.cycle, record.position, pair(record.handle, entry.lr), entry.aux, tag.word()]
 }
 
 /// The same from a record on its way through the fold.
 #[inline(always)]
 fn pack_taken(taken: &Taken) -> Record {
     let head = &taken.record;
-    let rest = taken.operation as u64 | u64::from(taken.ring) << 8 | u64::from(head.source_id()) << 16;
-    [head.cycle(), taken.position, pair(head.handle(), head.lr()), head.aux(), rest]
+    [head.cycle(), taken.position, pair(head.handle(), head.lr()), head.aux(), taken.tag.word()]
 }
 
-fn unpack([cycle, position, handle_and_lr, aux, rest]: Record, tid: u32) -> Option<ThreadRecord> {
+fn unpack([cycle, position, handle_and_lr, aux, tag]: Record, tid: u32) -> Option<ThreadRecord> {
+    let tag = Tag::from_word(tag);
     Some(ThreadRecord {
         handle: low(handle_and_lr),
-        operation: Operation::from_code(rest as u8)?,
-        ring: (rest >> 8) as u8,
+        operation: tag.operation()?,
+        ring: tag.ring(),
         position,
         entry: HandleAuditEntry {
             cycle,
             tid,
             lr: high(handle_and_lr),
-            source: Label::from_id((rest >> 16) as u16 & 0xFFF),
+            source: Label::from_id(tag.source()),
             aux,
         },
     })
@@ -100,7 +102,7 @@ fn comes_before(record: &Record, block: &Block, number: u64) -> bool {
 
 /// The same for records of one cycle.
 fn comes_before_at_once(one: &Record, other: &Record) -> bool {
-    let ring = |record: &Record| record[4] >> 8 & 0xFF;
+    let ring = |record: &Record| Tag::from_word(record[4]).ring();
     let distance = one[1].wrapping_sub(other[1]) as i64;
     distance < 0 || distance == 0 && ring(one) < ring(other)
 }
@@ -126,7 +128,7 @@ impl ThreadWriter {
     /// returns how many could not be kept: there are too many threads, or too little memory.
     pub(crate) fn append(&mut self, store: &ThreadStore, records: &[Taken]) -> u64 {
         let tid = records[0].record.tid();
-        let Some(id) = self.index.find(tid).or_else(|| self.add(store, tid)) else {
+        let Some(id) = self.index.find(tid).map(NonZero::get).or_else(|| self.add(store, tid)) else {
             return records.len() as u64;
         };
         let block = store.blocks.at(id);
@@ -207,6 +209,7 @@ fn read_thread(block: &Block) -> Option<ThreadTrail> {
 mod tests {
     use super::*;
     use crate::label;
+    use crate::operation::Operation;
 
     const LAST: usize = AUDIT_RING_CAPACITY;
 

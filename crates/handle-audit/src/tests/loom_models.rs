@@ -81,7 +81,7 @@ impl Log {
 impl Observer for Log {
     fn folded(&mut self, taken: &Taken, operation: Operation, _stack: &[Frame]) {
         let record = &taken.record;
-        let line = (taken.ring, taken.position, record.stamp(), operation, record.handle());
+        let line = (taken.ring(), taken.position, record.stamp(), operation, record.handle());
         self.0.lock().unwrap().push(line);
     }
 }

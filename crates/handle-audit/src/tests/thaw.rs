@@ -8,15 +8,16 @@ use super::world::{Action, play};
 use crate::Snapshot;
 use crate::config::AuditConfig;
 use crate::fold::Fold;
-use crate::merge::{Stack, Taken};
+use crate::merge::Taken;
 use crate::record::{Record, Unstamped};
 use crate::recorder::steps::Call;
 
 fn freeze(fold: &Fold, like: &Snapshot) -> Snapshot {
     let mut losses = like.losses.clone();
     losses.unmatched = fold.map.unmatched.get();
-    let accounts = losses.rings.iter_mut().zip(fold.map.folded.iter());
-    accounts.for_each(|(account, folded)| account.folded = folded.get());
+    for (ring, account) in losses.rings.iter_mut().enumerate() {
+        account.folded = fold.map.account(ring).folded;
+    }
     fold.map.freeze(losses, fold.focus.clone(), like.coverage, like.folded, || ())
 }
 
@@ -25,10 +26,7 @@ fn fold_on(fold: &mut Fold, first: u64, calls: &[Call]) {
         let unstamped = Unstamped::new(call.operation, call.kind.label().id(), call.handle, &call.entry);
         let record = Record::new(&unstamped, call.entry.source.mark(), || 0);
         let stack = call.frames.clone().unwrap_or_default();
-        fold.fold(
-            &Taken { record, position, stack: Stack::default(), ring: 0, operation: call.operation },
-            &stack,
-        );
+        fold.fold(&Taken::new(record, 0, position), &stack);
     }
 }
 

@@ -91,7 +91,7 @@ pub(crate) enum Said {
 impl Said {
     pub(crate) fn record(taken: &Taken, operation: Operation, stack: &[Frame]) -> Self {
         Self::Record(Told {
-            ring: taken.ring,
+            ring: taken.ring(),
             position: taken.position,
             operation,
             handle: taken.record.handle(),

@@ -1,0 +1,114 @@
+//! Operation, ring and source of a record in one number, as trails keep them.
+
+use crate::config::MAX_RINGS;
+use crate::label::MAX_LABELS;
+use crate::operation::Operation;
+use crate::record::Record;
+
+const RING_SHIFT: u32 = 4;
+const SOURCE_SHIFT: u32 = 11;
+
+/// The operation in bits 0 to 3, the ring in bits 4 to 10, the id of the source's label in bits 11 to 22. Above, where no
+/// word of a trail has it, the list that the record goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tag(u32);
+
+/// The list of signals, of waits, of wakes, and that of all others.
+pub(crate) const SIGNALS: usize = 0;
+pub(crate) const WAITS: usize = 1;
+pub(crate) const WAKES: usize = 2;
+pub(crate) const OTHERS: usize = 3;
+pub(crate) const LISTS: usize = 4;
+
+/// By code, operation and list. A table, because what comes next cannot be guessed: a branch would be taken wrong half of
+/// the time.
+const OPERATIONS: [u32; Tag::ACCOUNTS] = {
+    let mut all = [0; Tag::ACCOUNTS];
+    let mut code = 0;
+    while code < all.len() {
+        all[code] = code as u32 | (OTHERS as u32) << Tag::BITS;
+        code += 1;
+    }
+    all[Operation::Signal as usize] = Operation::Signal as u32 | (SIGNALS as u32) << Tag::BITS;
+    all[Operation::Wait as usize] = Operation::Wait as u32 | (WAITS as u32) << Tag::BITS;
+    all[Operation::Wake as usize] = Operation::Wake as u32 | (WAKES as u32) << Tag::BITS;
+    all
+};
+
+const _: () = assert!(Operation::COUNT < 1 << RING_SHIFT);
+const _: () = assert!(MAX_RINGS <= 1 << (SOURCE_SHIFT - RING_SHIFT));
+const _: () = assert!(MAX_LABELS <= 1 << (Tag::BITS - SOURCE_SHIFT));
+
+impl Tag {
+    /// What of a word a tag takes.
+    pub(crate) const BITS: u32 = 23;
+
+    #[inline(always)]
+    pub(crate) fn new(operation: Operation, ring: u8, source: u16) -> Self {
+        Self(
+            OPERATIONS[operation as usize]
+                | u32::from(ring) << RING_SHIFT
+                | u32::from(source) << SOURCE_SHIFT,
+        )
+    }
+
+    /// The tag of a head that came through this ring. Of another slot it says nothing.
+    #[inline(always)]
+    pub(crate) fn of(record: &Record, ring: u8) -> Self {
+        let operation = OPERATIONS[usize::from(record.code()) % OPERATIONS.len()];
+        Self(operation | u32::from(ring) << RING_SHIFT | u32::from(record.source_id()) << SOURCE_SHIFT)
+    }
+
+    /// The tag in the lowest bits of a word, for what trails tell; it names no list.
+    #[inline(always)]
+    pub(crate) fn from_word(word: u64) -> Self {
+        Self(word as u32 % (1 << Self::BITS))
+    }
+
+    /// The lowest bits of a word.
+    #[inline(always)]
+    pub(crate) fn word(self) -> u64 {
+        (self.0 % (1 << Self::BITS)).into()
+    }
+
+    /// The list that the record goes to.
+    #[inline(always)]
+    pub(crate) fn list(self) -> usize {
+        (self.0 >> Self::BITS) as usize % LISTS
+    }
+
+    /// The code of the operation.
+    #[inline(always)]
+    pub(crate) fn code(self) -> u8 {
+        (self.0 % (1 << RING_SHIFT)) as u8
+    }
+
+    #[inline(always)]
+    pub(crate) fn is(self, operation: Operation) -> bool {
+        self.code() == operation as u8
+    }
+
+    /// The operation, unless the tag was read where none stands.
+    pub(crate) fn operation(self) -> Option<Operation> {
+        Operation::from_code(self.code())
+    }
+
+    #[inline(always)]
+    pub(crate) fn ring(self) -> u8 {
+        (self.0 >> RING_SHIFT) as u8 % (1 << (SOURCE_SHIFT - RING_SHIFT))
+    }
+
+    #[inline(always)]
+    pub(crate) fn source(self) -> u16 {
+        (self.0 >> SOURCE_SHIFT) as u16 % (1 << (Self::BITS - SOURCE_SHIFT))
+    }
+
+    /// Operation and ring: where among the accounts of all rings a record is counted.
+    #[inline(always)]
+    pub(crate) fn account(self) -> usize {
+        self.0 as usize % (1 << SOURCE_SHIFT)
+    }
+
+    /// Operations that there could be for each ring, among its accounts.
+    pub(crate) const ACCOUNTS: usize = 1 << RING_SHIFT;
+}
