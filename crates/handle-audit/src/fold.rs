@@ -186,15 +186,12 @@ impl Fold {
 
     /// Folds records into what is kept of their threads. Stripes do not order different handles, so that is ordered by
     /// (cycle, position, ring): along one guest thread the cycle never falls. Records may come in any order; in that of
-    /// their rings, each is the newest of its thread. A ring carries long runs of one thread, which are added together.
+    /// their rings, each is the newest of its thread.
     ///
     /// A record whose trail finds no memory afterwards stays: it is true that the thread made it, and what a thread did
     /// last is asked most when things go wrong. The accounts have it among the refused.
     pub(crate) fn fold_threads(&mut self, records: &[Taken]) {
-        let mut not_kept = 0;
-        for run in records.chunk_by(Taken::is_continued_by).filter(|run| run[0].record.tid() != 0) {
-            not_kept += self.threads.append(&self.map.threads, run);
-        }
+        let not_kept = self.threads.append(&self.map.threads, records);
         let all = self.map.threads_not_kept.load(Ordering::Relaxed) + not_kept;
         self.map.threads_not_kept.store(all, Ordering::Relaxed);
     }

@@ -91,15 +91,6 @@ impl Taken {
         self.tag.operation().expect("what is taken is a head")
     }
 
-    /// Whether the next record of the same ring is of the same thread and comes later in its history.
-    #[inline(always)]
-    pub(crate) fn is_continued_by(&self, next: &Self) -> bool {
-        let (before, after) = (self.record.cycle(), next.record.cycle());
-        let is_later =
-            before < after || before == after && next.position.wrapping_sub(self.position) as i64 > 0;
-        self.ring() == next.ring() && self.record.tid() == next.record.tid() && is_later
-    }
-
     /// Its stripe, and its place in that stripe's order.
     pub(crate) fn key(&self) -> (usize, u64, u8) {
         (stripe_of(self.record.handle()), self.record.stamp(), self.ring())
@@ -277,22 +268,6 @@ mod tests {
 
     fn signal(handle: u32, tid: u32, cycle: u64, position: u64) -> Taken {
         Taken { position, ..of_thread(handle, tid, cycle, 5) }
-    }
-
-    #[test]
-    fn a_run_goes_on_with_later_records_of_its_thread_in_its_ring() {
-        let first = signal(4, 1, 10, u64::MAX);
-        let goes_on = |next: Taken| first.is_continued_by(&next);
-        // Positions pass the wrap-around.
-        for (cycle, position, later) in
-            [(9, 0, false), (10, u64::MAX - 1, false), (10, u64::MAX, false), (10, 0, true), (11, 0, true)]
-        {
-            assert_eq!(goes_on(signal(4, 1, cycle, position)), later, "{cycle} {position}");
-            assert!(!goes_on(signal(4, 2, cycle, position)), "of another thread");
-            assert!(!goes_on(of_ring(1, signal(4, 1, cycle, position))), "of another ring");
-        }
-        assert!(goes_on(signal(4, 1, 11, u64::MAX - 1)), "the cycle decides");
-        assert!(!goes_on(signal(4, 1, 9, 0)), "the cycle decides");
     }
 
     #[test]

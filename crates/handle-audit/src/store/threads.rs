@@ -1,7 +1,11 @@
 //! The last records of each guest thread, ordered by (cycle, position in the ring, ring).
 //!
 //! A block for each thread: version, tid, total, how many were ever kept or passed over, and a ring of 32 records of
-//! five words. Nearly every record is the newest of its thread and goes to the end.
+//! five words.
+//!
+//! Of many records of one thread only the last 32 stay, so records are looked at from the newest to the oldest: what 32
+//! of them would push out again is counted and not written. Nearly always what is left is newer than all that is kept,
+//! and goes to the end.
 
 use std::num::NonZero;
 
@@ -37,11 +41,82 @@ pub(crate) struct ThreadStore {
     len: Number,
 }
 
+/// Records that are looked at together.
+const BATCH: usize = if cfg!(any(test, fuzzing)) { 8 } else { 1 << 11 };
+
+/// Threads whose records are gathered at the same time. Each has its place by its tid; those of one place take turns.
+const PLACES: usize = if cfg!(any(test, fuzzing)) { 2 } else { 64 };
+
+const LAST: usize = AUDIT_RING_CAPACITY;
+
 /// What only the fold needs.
 #[derive(Debug, Default)]
 pub(crate) struct ThreadWriter {
+    blocks: ThreadBlocks,
+    places: Places,
+}
+
+/// The blocks of threads, by tid.
+#[derive(Debug, Default)]
+struct ThreadBlocks {
     supply: Supply,
     index: Sparse,
+}
+
+/// Scratch space of a batch.
+#[derive(Debug)]
+struct Places(Box<[Gathered; PLACES]>);
+
+impl Default for Places {
+    fn default() -> Self {
+        Self(Box::new([Gathered::NONE; PLACES]))
+    }
+}
+
+/// Records of one thread in a batch, gathered from its newest to its oldest.
+#[derive(Clone, Copy, Debug)]
+struct Gathered {
+    tid: u32,
+    count: usize,
+    /// The oldest so far, and its cycle.
+    oldest: u32,
+    cycle: u64,
+    /// Those that stay, the newest first.
+    newest: [u32; LAST],
+}
+
+impl Gathered {
+    const NONE: Self = Self { tid: 0, count: 0, oldest: 0, cycle: u64::MAX, newest: [0; LAST] };
+
+    /// Whether a record is of the same thread and comes before all of these.
+    #[inline(always)]
+    fn goes_on_with(&self, taken: &Taken, batch: &[Taken]) -> bool {
+        let cycle = taken.record.cycle();
+        let comes_before = cycle < self.cycle || cycle == self.cycle && self.comes_after(taken, batch);
+        self.tid == taken.record.tid() && comes_before
+    }
+
+    /// The same for a record of the oldest one's cycle: within a ring, positions tell. They may pass the wrap-around.
+    fn comes_after(&self, taken: &Taken, batch: &[Taken]) -> bool {
+        let oldest = &batch[self.oldest as usize];
+        let distance = oldest.position.wrapping_sub(taken.position) as i64;
+        self.count == 0 || oldest.ring() == taken.ring() && distance > 0
+    }
+
+    #[inline(always)]
+    fn add(&mut self, index: u32, cycle: u64) {
+        if let Some(place) = self.newest.get_mut(self.count) {
+            *place = index;
+        }
+        self.count += 1;
+        self.oldest = index;
+        self.cycle = cycle;
+    }
+
+    /// Gathers for a thread from now on.
+    fn begin(&mut self, tid: u32) {
+        (self.tid, self.count, self.cycle) = (tid, 0, u64::MAX);
+    }
 }
 
 /// A record as five words: cycle; position; handle and lr; `aux`; its tag.
@@ -124,32 +199,86 @@ fn insert(block: &Block, kept: u64, record: &Record) -> bool {
 }
 
 impl ThreadWriter {
-    /// Adds records of one thread and one ring, each later than the one before, of which there is at least one, and
-    /// returns how many could not be kept: there are too many threads, or too little memory.
+    /// Adds records, and returns how many could not be kept: there are too many threads, or too little memory. They may
+    /// come in any order; in that of their rings, each is newer than those of its thread before it.
     pub(crate) fn append(&mut self, store: &ThreadStore, records: &[Taken]) -> u64 {
-        let tid = records[0].record.tid();
-        let Some(id) = self.index.find(tid).map(NonZero::get).or_else(|| self.add(store, tid)) else {
-            return records.len() as u64;
-        };
+        records.chunks(BATCH).map(|batch| self.append_batch(store, batch)).sum()
+    }
+
+    fn append_batch(&mut self, store: &ThreadStore, batch: &[Taken]) -> u64 {
+        let Self { blocks, places: Places(places) } = self;
+        if store.len() as usize + batch.len() > MAX_THREADS {
+            blocks.add_all(store, batch);
+        }
+        let mut not_kept = 0;
+        let mut used = 0_u64;
+        for (index, taken) in batch.iter().enumerate().rev() {
+            let tid = taken.record.tid();
+            let place = tid as usize % PLACES;
+            used |= 1 << place;
+            let gathered = &mut places[place];
+            if !gathered.goes_on_with(taken, batch) {
+                not_kept += blocks.keep(store, gathered, batch);
+                gathered.begin(tid);
+            }
+            gathered.add(index as u32, taken.record.cycle());
+        }
+        while used != 0 {
+            let gathered = &mut places[used.trailing_zeros() as usize];
+            not_kept += blocks.keep(store, gathered, batch);
+            gathered.begin(0);
+            used &= used - 1;
+        }
+        not_kept
+    }
+
+    /// Writes what is kept of a thread that is not there yet.
+    pub(crate) fn restore(&mut self, store: &ThreadStore, thread: &ThreadTrail) {
+        self.blocks.restore(store, thread);
+    }
+}
+
+const _: () = assert!(PLACES <= u64::BITS as usize && BATCH <= u32::MAX as usize);
+
+impl ThreadBlocks {
+    /// Keeps what was gathered of a thread, if there is one, and returns how many of the records could not be kept.
+    fn keep(&mut self, store: &ThreadStore, gathered: &Gathered, batch: &[Taken]) -> u64 {
+        let Gathered { tid, count, .. } = *gathered;
+        if tid == 0 || count == 0 {
+            return 0;
+        }
+        let Some(id) = self.find_or_add(store, tid) else { return count as u64 };
         let block = store.blocks.at(id);
+        let newest = &gathered.newest[..count.min(LAST)];
+        let records = newest.iter().rev().map(|index| pack_taken(&batch[*index as usize]));
         lock::change(&block[VERSION], || {
             let mut kept = get(&block[KEPT]);
-            let newest = kept == 0 || !comes_before(&pack_taken(&records[0]), block, kept - 1);
-            if newest {
-                // Those that others of them would push out again are counted only.
-                let first = records.len().saturating_sub(AUDIT_RING_CAPACITY);
-                kept += first as u64;
-                for taken in &records[first..] {
-                    write(block, kept, &pack_taken(taken));
+            let oldest = pack_taken(&batch[newest[newest.len() - 1] as usize]);
+            if kept == 0 || !comes_before(&oldest, block, kept - 1) {
+                kept += (count - newest.len()) as u64;
+                for record in records {
+                    write(block, kept, &record);
                     kept += 1;
                 }
             } else {
-                records.iter().for_each(|taken| kept += u64::from(insert(block, kept, &pack_taken(taken))));
+                records.for_each(|record| kept += u64::from(insert(block, kept, &record)));
             }
-            set(&block[TOTAL], get(&block[TOTAL]) + records.len() as u64);
+            set(&block[TOTAL], get(&block[TOTAL]) + count as u64);
             set(&block[KEPT], kept);
         });
         0
+    }
+
+    fn find_or_add(&mut self, store: &ThreadStore, tid: u32) -> Option<u32> {
+        self.index.find(tid).map(NonZero::get).or_else(|| self.add(store, tid))
+    }
+
+    /// Adds the threads of these records: if there is no room for all of them, those that come first are kept.
+    #[cold]
+    fn add_all(&mut self, store: &ThreadStore, batch: &[Taken]) {
+        for tid in batch.iter().map(|taken| taken.record.tid()).filter(|tid| *tid != 0) {
+            self.find_or_add(store, tid);
+        }
     }
 
     fn add(&mut self, store: &ThreadStore, tid: u32) -> Option<u32> {
@@ -164,8 +293,7 @@ impl ThreadWriter {
         Some(id)
     }
 
-    /// Writes what is kept of a thread that is not there yet.
-    pub(crate) fn restore(&mut self, store: &ThreadStore, thread: &ThreadTrail) {
+    fn restore(&mut self, store: &ThreadStore, thread: &ThreadTrail) {
         if self.index.find(thread.tid).is_some() {
             return;
         }
@@ -210,8 +338,6 @@ mod tests {
     use super::*;
     use crate::label;
     use crate::operation::Operation;
-
-    const LAST: usize = AUDIT_RING_CAPACITY;
 
     /// A thread of which so many records are held.
     fn thread(held: usize) -> ThreadTrail {
