@@ -8,7 +8,7 @@ use criterion::{
 
 use benches::feed::{BATCH, Feed, warm_up};
 use benches::incumbent::{Bare, Dash, Incumbent, assert_same};
-use benches::workload::{Event, Spread, events, handle};
+use benches::workload::{Event, Spread, events, handle, unpaired};
 
 /// Events that go round: enough to touch most of the handles.
 const EVENTS: usize = 1 << 21;
@@ -60,6 +60,11 @@ fn one(group: &mut BenchmarkGroup<'_, WallTime>, handles: u32, spread: Spread) {
     let mut feed = Feed::new(handles, events.clone());
     feed.fold(before);
     group.bench_function(label("audit"), |b| b.iter_custom(|n| scaled(n, |n| feed.fold(n))));
+    drop(feed);
+    let mut feed = Feed::new(handles, unpaired(handles, spread, EVENTS));
+    feed.fold(before);
+    let unpaired = label("audit, wakes that end no wait");
+    group.bench_function(unpaired, |b| b.iter_custom(|n| scaled(n, |n| feed.fold(n))));
     drop(feed);
     let mut bare = Bare::with_handles((0..handles).map(handle));
     let mut next = 0;

@@ -109,9 +109,38 @@ pub fn indices(handles: u32, spread: Spread, count: usize) -> Vec<u32> {
     }
 }
 
-/// `count` events: half signals, a quarter waits, a quarter wakes, by four guest threads in runs of 64.
+/// Guest threads that take turns.
+const THREADS: u32 = 16;
+
+/// `count` events as a host records them: half of them signals, by the thread that runs; with the others either that
+/// thread waits on a handle and parks, and another goes on, or a parked thread wakes, which ends its wait.
 #[must_use]
 pub fn events(handles: u32, spread: Spread, count: usize) -> Vec<Event> {
+    let mut random = Random::new(42);
+    let mut ready: Vec<u32> = (2..=THREADS).collect();
+    let mut parked: Vec<(u32, u32)> = Vec::new();
+    let mut running = 1;
+    let event = |(cycle, index)| {
+        let (tid, handle) = (running, handle(index));
+        if random.below(2) == 0 {
+            return Event { operation: Operation::Signal, handle, tid, cycle };
+        }
+        if parked.is_empty() || !ready.is_empty() && random.below(2) == 0 {
+            parked.push((tid, handle));
+            running = ready.swap_remove(random.below(ready.len() as u32) as usize);
+            return Event { operation: Operation::Wait, handle, tid, cycle };
+        }
+        let (tid, handle) = parked.swap_remove(random.below(parked.len() as u32) as usize);
+        ready.push(tid);
+        Event { operation: Operation::Wake, handle, tid, cycle }
+    };
+    (0..).zip(indices(handles, spread, count)).map(event).collect()
+}
+
+/// `count` events as no host records them: operations at random, half of them signals, a quarter waits, a quarter wakes, by
+/// four guest threads in runs of 64. Every thread waits on half of all handles at once, and every second wake ends nothing.
+#[must_use]
+pub fn unpaired(handles: u32, spread: Spread, count: usize) -> Vec<Event> {
     let mut random = Random::new(42);
     let operations = [Operation::Signal, Operation::Signal, Operation::Wait, Operation::Wake];
     (0..)

@@ -216,26 +216,15 @@ fn open_wait(store: &TrailStore, head: &Head, tid: u32, entry: &Packed) {
     }
 }
 
-/// Removes the open wait of a thread, and says whether there was one.
+/// Removes the open wait of a thread, and says whether there was one. The last takes its place: readers put them in order.
 #[inline(always)]
 fn forget_wait(store: &TrailStore, head: &Head, tid: u32) -> bool {
-    let open = head.open();
-    if open > 1 {
-        return forget_among(store, head, tid);
+    if head.open() == 0 {
+        return false;
     }
-    let is_open = open == 1 && packed::tid(&store.cells.at(head.open_block()).0) == tid;
-    if is_open {
-        head.close_one();
-    }
-    is_open
-}
-
-/// The same if there are several: those after it move up.
-#[inline(never)]
-fn forget_among(store: &TrailStore, head: &Head, tid: u32) -> bool {
     let waits = store.waits(head);
     let Some(index) = waits.iter().position(|wait| packed::tid(&wait.0) == tid) else { return false };
-    waits[index..].windows(2).for_each(|pair| packed::copy(&pair[1].0, &pair[0].0));
-    head.close_one();
+    packed::copy(&waits[waits.len() - 1].0, &waits[index].0);
+    head.close(1);
     true
 }

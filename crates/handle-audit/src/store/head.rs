@@ -91,10 +91,10 @@ impl Head {
         set(&self.totals[WAITS], get(&self.totals[WAITS]) + ONE_OPEN);
     }
 
-    /// One wait less is open.
+    /// So many waits less are open.
     #[inline(always)]
-    pub(super) fn close_one(&self) {
-        set(&self.totals[WAITS], get(&self.totals[WAITS]) - ONE_OPEN);
+    pub(super) fn close(&self, waits: u64) {
+        set(&self.totals[WAITS], get(&self.totals[WAITS]) - waits * ONE_OPEN);
     }
 
     /// How many of the slots for open waits were ever used.

@@ -106,13 +106,15 @@ impl TrailStore {
         EntryList::restore(total, first, last)
     }
 
-    /// Open waits.
+    /// Open waits, in order of their numbers.
     pub(super) fn read_waits(&self, block: u32, open: usize) -> Option<Vec<TrailEntry>> {
         if open == 0 {
             return Some(Vec::new());
         }
         let cells = self.cells.read_run(block, open.min(MAX_OPEN_WAITS))?;
-        cells.iter().map(|cell| packed::read(&cell.0)).collect()
+        let mut waits: Vec<_> = cells.iter().map(|cell| packed::read(&cell.0)).collect::<Option<_>>()?;
+        waits.sort_by_key(|wait| wait.seq);
+        Some(waits)
     }
 
     /// The entry in a cell, if there is one: `Some(None)` if not.
