@@ -9,7 +9,7 @@ use crate::merge::{Stacks, Taken};
 use crate::operation::{Operation, OperationCounts};
 use crate::shim::{Arc, Ordering};
 use crate::snapshot::Snapshot;
-use crate::store::{Head, ThreadWriter, TrailWriter};
+use crate::store::{ThreadWriter, TrailWriter};
 use crate::trail::{EntryList, GhostTrail, Lead, TrailEntry};
 use spsc_ring::fetch;
 
@@ -21,7 +21,7 @@ const BATCH: usize = 32;
 
 /// Trails so few that the cache holds what is written of them: fetching it ahead costs more than it gains. Tests take both
 /// ways.
-const CACHED: u32 = if cfg!(any(test, fuzzing)) { 4 } else { 1 << 8 };
+const CACHED: u32 = if cfg!(any(test, fuzzing)) { 4 } else { 1 << 9 };
 
 const INDEX_CACHED: u32 = 1 << 14;
 
@@ -104,21 +104,23 @@ impl Fold {
         let mut plans = [const { None }; BATCH];
         if store.len() > CACHED {
             for ((taken, head), plan) in batch.iter().zip(&heads).zip(&mut plans) {
-                *plan = head.and_then(|head| store.plan(head, taken.tag));
+                let Some(head) = head else { continue };
+                *plan =
+                    store.plan(head, taken.tag).inspect(|plan| store.fetch_planned(head, plan, taken.tag));
             }
         }
         let mut refused = 0;
         for ((taken, head), plan) in batch.iter().zip(&heads).zip(&plans) {
-            // What was planned may have been overtaken by the records before.
-            let by_plan = |trails: &mut TrailWriter| {
-                head.zip(*plan).is_some_and(|(head, plan)| trails.append_planned(store, head, plan, taken))
+            let folded = match head {
+                Some(head) if taken.tag.goes_to_a_list() => self.trails.append(store, head, *plan, taken),
+                _ => self.fold_other(map, taken, stacks),
             };
-            if !by_plan(&mut self.trails) && !self.fold_trail(map, taken, *head, stacks) {
+            if folded {
+                map.folded.add_one(taken.tag);
+            } else {
                 self.refuse(taken);
                 refused += 1;
-                continue;
             }
-            map.folded.add_one(taken.tag);
         }
         refused
     }
@@ -146,18 +148,8 @@ impl Fold {
         }
     }
 
-    /// Folds a record, or says that there is no memory for it. If its trail is not known, it may have been created
-    /// meanwhile.
-    #[inline(always)]
-    fn fold_trail(&mut self, map: &TrailMap, taken: &Taken, known: Option<&Head>, stacks: &Stacks) -> bool {
-        match known {
-            Some(head) if !taken.tag.is(Operation::Create) && !taken.tag.is(Operation::GhostSignal) => {
-                self.trails.append(&map.trails, head, taken)
-            }
-            _ => self.fold_other(map, taken, stacks),
-        }
-    }
-
+    /// Folds a record of another kind, or whose trail was not known when it was looked up, but may have been created
+    /// meanwhile. Says if there is no memory for it.
     #[inline(never)]
     fn fold_other(&mut self, map: &TrailMap, taken: &Taken, stacks: &Stacks) -> bool {
         let (handle, operation) = (taken.record.handle(), taken.operation());
@@ -168,7 +160,7 @@ impl Fold {
                 self.ghost_signal(handle, unnumbered(taken, operation));
             }
             (_, None) => self.drop_by_rule(handle, unnumbered(taken, operation)),
-            (_, Some(head)) => return self.trails.append(&map.trails, head, taken),
+            (_, Some(head)) => return self.trails.append(&map.trails, head, None, taken),
         }
         true
     }

@@ -88,6 +88,12 @@ impl Tag {
         self.code() == operation as u8
     }
 
+    /// Whether records of this operation are appended to a list of the handle's trail, if it has one.
+    #[inline(always)]
+    pub(crate) fn goes_to_a_list(self) -> bool {
+        !self.is(Operation::Create) && !self.is(Operation::GhostSignal)
+    }
+
     /// The operation, unless the tag was read where none stands.
     pub(crate) fn operation(self) -> Option<Operation> {
         Operation::from_code(self.code())

@@ -13,7 +13,7 @@ use crate::operation::Operation;
 use crate::tag::Tag;
 use crate::trail::{MAX_ALIASES, MAX_OPEN_WAITS};
 
-/// Where the next entry of a trail goes, as long as nobody changes the trail before.
+/// Where the entry of a record goes, as long as nobody changes the trail before.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan<'a> {
     cell: &'a Cell,
@@ -21,7 +21,7 @@ pub(crate) struct Plan<'a> {
 }
 
 impl TrailStore {
-    /// Plans the append of a record, if it is an everyday one, and fetches what it will write.
+    /// Plans the entry of a record, if it is an everyday one: it needs no block and goes to one of the first three lists.
     #[inline(always)]
     pub(crate) fn plan(&self, head: &Head, tag: Tag) -> Option<Plan<'_>> {
         let list = tag.list();
@@ -29,12 +29,16 @@ impl TrailStore {
         if list == OTHERS || is_outgrown(number) {
             return None;
         }
-        let cell = head.block(list) + place(number);
-        let plan = Plan { cell: self.cells.at(cell), version: get(&head.version) };
+        Some(Plan { cell: self.next_cell(head, list, number), version: get(&head.version) })
+    }
+
+    /// Fetches what a planned entry will write.
+    #[inline(always)]
+    pub(crate) fn fetch_planned(&self, head: &Head, plan: &Plan<'_>, tag: Tag) {
         fetch(plan.cell);
         // Where open waits are looked at, if it is not a signal: no branch could guess that.
-        fetch(self.cells.at(select_unpredictable(list == SIGNALS, cell, head.open_block())));
-        Some(plan)
+        let waits = self.cells.at(head.open_block());
+        fetch(select_unpredictable(tag.list() == SIGNALS, plan.cell, waits));
     }
 
     /// Where the next entry of a list goes, which has outgrown nothing.
@@ -52,14 +56,34 @@ impl TrailStore {
 
 impl TrailWriter {
     /// Appends to the lists of a trail, and to what follows from them: open waits, names, the closer. If there is no
-    /// memory for it, it changes nothing and says `false`.
+    /// memory for it, it changes nothing and says `false`. What was planned for it may have been overtaken.
     #[inline(always)]
-    pub(crate) fn append(&mut self, store: &TrailStore, head: &Head, taken: &Taken) -> bool {
+    pub(crate) fn append(
+        &mut self,
+        store: &TrailStore,
+        head: &Head,
+        plan: Option<Plan<'_>>,
+        taken: &Taken,
+    ) -> bool {
+        let holds = |plan: &Plan<'_>| get(&head.version) == plan.version;
+        match plan.filter(holds).or_else(|| store.plan(head, taken.tag)) {
+            Some(plan) if taken.tag.list() != WAITS || head.open() < head.open_slots() => {
+                let change = lock::begin(&head.version);
+                self.write(store, head, plan.cell, taken);
+                change.end();
+                true
+            }
+            _ => self.append_and_grow(store, head, taken),
+        }
+    }
+
+    /// The same where a block may be needed, for the entry or for what follows from it.
+    #[inline(never)]
+    fn append_and_grow(&mut self, store: &TrailStore, head: &Head, taken: &Taken) -> bool {
         let list = taken.tag.list();
         let number = head.total(list);
-        let needs_slot = (list == WAITS) & (head.open() == head.open_slots());
-        let needs_block = is_outgrown(number) | (list == OTHERS) | needs_slot;
-        if needs_block && !self.ensure_entry(store) {
+        let needs_slot = list == WAITS && head.open() == head.open_slots();
+        if (is_outgrown(number) || list == OTHERS || needs_slot) && !self.ensure_entry(store) {
             return false;
         }
         let change = lock::begin(&head.version);
@@ -70,25 +94,6 @@ impl TrailWriter {
             self.make_slot(store, head, taken.record.tid());
         }
         self.write(store, head, store.next_cell(head, list, number), taken);
-        change.end();
-        true
-    }
-
-    /// The same by a plan. If the plan does not hold any more, it changes nothing and says `false`.
-    #[inline(always)]
-    pub(crate) fn append_planned(
-        &mut self,
-        store: &TrailStore,
-        head: &Head,
-        plan: Plan<'_>,
-        taken: &Taken,
-    ) -> bool {
-        let needs_slot = taken.tag.list() == WAITS && head.open() == head.open_slots();
-        if get(&head.version) != plan.version || needs_slot {
-            return false;
-        }
-        let change = lock::begin(&head.version);
-        self.write(store, head, plan.cell, taken);
         change.end();
         true
     }
@@ -111,14 +116,12 @@ impl TrailWriter {
     }
 
     /// Makes room for the next entry of a list that has outgrown its block.
-    #[cold]
     fn grow(&mut self, store: &TrailStore, head: &Head, list: usize, total: u64) {
         let block = self.blocks.grow(&store.cells, head.block(list), total);
         head.set_block(list, block);
     }
 
     /// Sees to it that there is room for an open wait of this thread, or counts it as one that is not kept.
-    #[cold]
     fn make_slot(&mut self, store: &TrailStore, head: &Head, tid: u32) {
         forget_wait(store, head, tid);
         let open = head.open();

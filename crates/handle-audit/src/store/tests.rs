@@ -64,7 +64,7 @@ impl Trails {
         let call = Unstamped::new(operation, HandleKind::MUTANT.label().id(), HANDLE, &entry);
         let record = Record::new(&call, entry.source.mark(), || 0);
         let taken = Taken::new(record, 0, 0);
-        self.writer.append(&self.store, self.store.heads.at(self.id()), &taken)
+        self.writer.append(&self.store, self.store.heads.at(self.id()), None, &taken)
     }
 
     /// The same if there are no numbers left for the block that every record asks for which needs anything.
