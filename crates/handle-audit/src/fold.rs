@@ -16,14 +16,15 @@ use spsc_ring::fetch;
 #[cfg(all(test, not(loom)))]
 pub(crate) use crate::store::MAX_THREADS;
 
-/// Records that are looked up together, so that what will be written of their trails is fetched together.
+/// Records that are looked up together, so that what they will write is fetched together.
 const BATCH: usize = 32;
 
 /// Trails so few that the cache holds what is written of them: fetching it ahead costs more than it gains. Tests take both
 /// ways.
 const CACHED: u32 = if cfg!(any(test, fuzzing)) { 4 } else { 1 << 9 };
 
-const INDEX_CACHED: u32 = 1 << 14;
+/// Trails so few that the cache holds their index.
+const INDEX_CACHED: u32 = if cfg!(any(test, fuzzing)) { 8 } else { 1 << 14 };
 
 /// Unknown handles that keep their first record.
 pub(crate) const MAX_LEADS: usize = 256;
@@ -92,8 +93,8 @@ impl Fold {
         (order.len() - refused) as u64
     }
 
-    /// Folds records side by side in three steps, each of which needs what the one before has fetched: the head of a
-    /// trail is found by its handle, the place of an entry by the head. Returns how many were refused.
+    /// Folds records in three steps, each of which needs what the one before has fetched: the head of a trail is found by
+    /// its handle, the place of an entry by the head. Returns how many were refused.
     fn fold_batch(&mut self, map: &TrailMap, batch: &[Taken], stacks: &Stacks) -> usize {
         let store = &map.trails;
         let mut heads = [None; BATCH];
