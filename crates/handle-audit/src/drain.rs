@@ -388,7 +388,7 @@ fn take(ring: u8, source: &mut Source, basket: &mut Basket<'_>) {
 
 impl Basket<'_> {
     /// Takes slots if all of them are heads, as they nearly always are; takes nothing and says `false` if not.
-    fn take_heads(&mut self, ring: u8, slots: impl ExactSizeIterator<Item = (u64, Record)>) -> bool {
+    fn take_heads(&mut self, ring: u8, slots: impl Iterator<Item = (u64, Record)>) -> bool {
         let before = self.aside.len();
         let mut heads_only = true;
         self.aside.extend(slots.map(|(position, record)| {

@@ -389,7 +389,7 @@ impl<T: Copy + Send> Consumer<T> {
 
     /// All records that the last look saw, oldest first, with their positions.
     #[inline]
-    pub fn records(&self) -> impl ExactSizeIterator<Item = (u64, T)> {
+    pub fn records(&self) -> impl Iterator<Item = (u64, T)> {
         let seen = self.seen.wrapping_sub(self.head) as usize;
         // Read once, not again for each record.
         let (head, slots, mask) = (self.head, &*self.ring.slots, self.ring.mask);
