@@ -118,3 +118,55 @@ impl Tag {
     /// Operations that there could be for each ring, among its accounts.
     pub(crate) const ACCOUNTS: usize = 1 << RING_SHIFT;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::HandleAuditEntry;
+    use crate::label;
+    use crate::record::Unstamped;
+
+    const SOURCES: [u16; 4] = [0, 1, 0x555, MAX_LABELS as u16 - 1];
+
+    #[test]
+    fn a_tag_reads_back_beside_whatever_stands_above_it() {
+        for operation in Operation::ALL {
+            for (ring, source) in [0, 1, 85, MAX_RINGS as u8 - 1].into_iter().zip(SOURCES) {
+                let tag = Tag::new(operation, ring, source);
+                assert!(tag.word() < 1 << Tag::BITS);
+                let read = Tag::from_word(tag.word() | u64::MAX << Tag::BITS);
+                for tag in [tag, read] {
+                    assert_eq!((tag.operation(), tag.ring(), tag.source()), (Some(operation), ring, source));
+                    assert!(
+                        tag.is(operation) && !tag.is(Operation::from_code(operation as u8 % 15 + 1).unwrap())
+                    );
+                    assert_eq!(tag.account(), usize::from(ring) * Tag::ACCOUNTS + operation as usize);
+                }
+            }
+        }
+        assert_eq!(Tag::from_word(0).operation(), None);
+    }
+
+    #[test]
+    fn a_record_has_the_tag_of_what_it_is() {
+        let entry = HandleAuditEntry::new(1, 2, 3, label!("a source"), 4);
+        for operation in Operation::ALL {
+            let call = Unstamped::new(operation, 0xFFF, u32::MAX, &entry);
+            let record = Record::new(&call, entry.source.mark(), || u64::MAX);
+            assert_eq!(Tag::of(&record, 127), Tag::new(operation, 127, entry.source.id()));
+        }
+    }
+
+    #[test]
+    fn three_operations_have_a_list_of_their_own() {
+        let list = |operation| Tag::new(operation, MAX_RINGS as u8 - 1, MAX_LABELS as u16 - 1).list();
+        assert_eq!([Operation::Signal, Operation::Wait, Operation::Wake].map(list), [SIGNALS, WAITS, WAKES]);
+        for operation in &Operation::ALL[Operation::Satisfied.index()..] {
+            assert_eq!(list(*operation), OTHERS);
+            assert!(Tag::new(*operation, 0, 0).goes_to_a_list());
+        }
+        for operation in [Operation::Create, Operation::GhostSignal] {
+            assert!(!Tag::new(operation, 0, 0).goes_to_a_list());
+        }
+    }
+}

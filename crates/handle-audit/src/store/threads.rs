@@ -338,6 +338,7 @@ mod tests {
     use super::*;
     use crate::label;
     use crate::operation::Operation;
+    use crate::record::Unstamped;
 
     /// A thread of which so many records are held.
     fn thread(held: usize) -> ThreadTrail {
@@ -359,6 +360,79 @@ mod tests {
             writer.restore(&store, &thread);
             thread.last.drain(..held.saturating_sub(LAST));
             assert_eq!(store.copy(1), Ok(thread));
+        }
+    }
+
+    /// A record of a thread that came through a ring.
+    fn taken(tid: u32, ring: u8, cycle: u64, position: u64) -> Taken {
+        let entry = HandleAuditEntry::new(cycle, tid, 0, label!("test"), 0);
+        let call = Unstamped::new(Operation::Signal, 0, 4, &entry);
+        Taken::new(crate::record::Record::new(&call, entry.source.mark(), || 0), ring, position)
+    }
+
+    /// What is kept of these records, of which there are few enough that positions do not come near their half: the same
+    /// in other words.
+    fn expected(records: &[Taken], tid: u32) -> ThreadTrail {
+        let mut of_this: Vec<&Taken> = records.iter().filter(|taken| taken.record.tid() == tid).collect();
+        of_this
+            .sort_by_key(|taken| (taken.record.cycle(), taken.position.wrapping_add(1 << 32), taken.ring()));
+        let last = &of_this[of_this.len().saturating_sub(LAST)..];
+        let told = |taken: &&Taken| unpack(pack_taken(taken), tid).expect("it is whole");
+        ThreadTrail { tid, total: of_this.len() as u64, last: last.iter().map(told).collect() }
+    }
+
+    fn check(records: &[Taken], at_once: usize) {
+        let (store, mut writer) = (ThreadStore::default(), ThreadWriter::default());
+        for records in records.chunks(at_once) {
+            assert_eq!(writer.append(&store, records), 0);
+        }
+        let tids: std::collections::BTreeSet<u32> = records.iter().map(|taken| taken.record.tid()).collect();
+        let tids = tids.into_iter().filter(|tid| *tid != 0);
+        let mut kept: Vec<_> = (1..=store.len()).map(|id| store.copy(id).expect("it rests")).collect();
+        kept.sort_by_key(|thread| thread.tid);
+        assert_eq!(kept, tids.map(|tid| expected(records, tid)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn of_many_records_the_last_stay() {
+        for count in [1, 2, BATCH - 1, BATCH, BATCH + 1, LAST, LAST + 1, 3 * LAST] {
+            let records: Vec<_> = (0..count as u64).map(|n| taken(9, 0, n / 3, n.wrapping_sub(5))).collect();
+            (1..=count).for_each(|at_once| check(&records, at_once));
+        }
+    }
+
+    #[test]
+    fn a_thread_that_came_from_another_ring_is_put_in_order() {
+        // The ring that it left is taken after the one that it went to.
+        let records: Vec<_> =
+            (20..60).map(|n| taken(9, 1, n, n)).chain((0..20).map(|n| taken(9, 2, n, n))).collect();
+        (1..=60).for_each(|at_once| check(&records, at_once));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn records_in_any_order_give_the_same_history(
+            // Threads of one place and of others; 0 is none.
+            calls in proptest::collection::vec((0_u32..5, 0_u8..3, 0_u64..20), 1..200),
+            order: u64,
+            at_once in 1_usize..40,
+        ) {
+            let mut next = [u64::MAX - 20; 3];
+            let mut records: Vec<_> = calls
+                .into_iter()
+                .map(|(tid, ring, cycle)| {
+                    let position = &mut next[usize::from(ring)];
+                    *position = position.wrapping_add(1);
+                    taken(tid, ring, cycle, *position)
+                })
+                .collect();
+            // As they came, by ring, or mixed up.
+            match order % 3 {
+                0 => {}
+                1 => records.sort_by_key(|taken| (taken.ring(), taken.record.cycle())),
+                _ => records.sort_by_key(|taken| taken.position.wrapping_mul(order | 1)),
+            }
+            check(&records, at_once);
         }
     }
 
