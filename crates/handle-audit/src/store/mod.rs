@@ -43,13 +43,12 @@ pub(crate) use threads::{ThreadStore, ThreadWriter};
 
 use std::num::NonZero;
 
-use spsc_ring::fetch;
-
-use crate::tag::{LISTS, OTHERS, SIGNALS, WAITS, WAKES};
-
 use block::{Blocks, Cells};
 use index::{Index, Sparse};
 use slab::{Number, Plain, Slab, Supply};
+use spsc_ring::fetch;
+
+use crate::tag::{LISTS, OTHERS, SIGNALS, WAITS, WAKES};
 
 /// A trail, by its number: 1 and up, in order of first creation.
 pub(crate) type TrailId = u32;
@@ -121,9 +120,7 @@ impl TrailStore {
     pub(crate) fn find(&self, handle: u32) -> Option<TrailId> {
         self.index.find(handle)
     }
-}
 
-impl TrailStore {
     /// Fetches where the index names the trail of a handle.
     #[inline(always)]
     pub(crate) fn fetch_place(&self, handle: u32) {
