@@ -59,7 +59,7 @@ ring() {
 
 # What decides the order and the meaning of a record.
 order() {
-    mutate order handle-audit "$audit/stamp.rs $audit/merge.rs $audit/fold.rs" "--lib --tests $quick" "$@"
+    mutate order handle-audit "$audit/stamp.rs $audit/tag.rs $audit/merge.rs $audit/fold.rs" "--lib --tests $quick" "$@"
 }
 
 trail() {
