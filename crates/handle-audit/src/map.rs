@@ -204,3 +204,30 @@ fn sorted<V: Clone>(table: &Table<V>, key: impl Fn(&V) -> u32) -> Vec<V> {
     all.sort_unstable_by_key(key);
     all
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_ring_has_an_account_for_each_operation() {
+        let accounts = Accounts::new(3);
+        assert_eq!(accounts.rings(), 3);
+        let number = |ring: u8, operation: Operation| u64::from(ring) * 20 + operation as u64;
+        for ring in 0..3 {
+            for operation in Operation::ALL {
+                (0..number(ring, operation)).for_each(|_| accounts.add_one(Tag::new(operation, ring, 0xABC)));
+            }
+        }
+        let expected: Vec<OperationCounts> = (0..3)
+            .map(|ring| {
+                Operation::ALL.into_iter().map(|operation| (operation, number(ring, operation))).collect()
+            })
+            .collect();
+        let all = |accounts: &Accounts| (0..3).map(|ring| accounts.get(ring)).collect::<Vec<_>>();
+        assert_eq!(all(&accounts), expected);
+        let others = Accounts::new(3);
+        expected.iter().enumerate().for_each(|(ring, counts)| others.set(ring, counts));
+        assert_eq!(all(&others), expected);
+    }
+}

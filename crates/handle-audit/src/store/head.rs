@@ -59,8 +59,9 @@ impl Head {
         set(total, get(total) + 1);
     }
 
+    /// Sets the total of a list, of a trail that never had an open wait.
     pub(super) fn set_total(&self, list: usize, total: u64) {
-        set(&self.totals[list], get(&self.totals[list]) & !TOTAL | total);
+        set(&self.totals[list], total);
     }
 
     /// How many entries there ever were.

@@ -42,7 +42,7 @@ pub(crate) struct ThreadStore {
 }
 
 /// Records that are looked at together.
-const BATCH: usize = if cfg!(any(test, fuzzing)) { 8 } else { 1 << 11 };
+const BATCH: usize = if cfg!(any(test, fuzzing)) { 40 } else { 1 << 11 };
 
 /// Threads whose records are gathered at the same time. Each has its place by its tid; those of one place take turns.
 const PLACES: usize = if cfg!(any(test, fuzzing)) { 2 } else { 64 };
@@ -409,13 +409,44 @@ mod tests {
         (1..=60).for_each(|at_once| check(&records, at_once));
     }
 
+    #[test]
+    fn records_of_one_cycle_go_by_position_and_then_by_ring() {
+        let places = [(0, u64::MAX), (0, 0), (0, 1), (1, u64::MAX), (1, 0)];
+        for rotation in 0..places.len() {
+            for stride in 1..places.len() {
+                let order = (0..places.len()).map(|n| places[(rotation + n * stride) % places.len()]);
+                let records: Vec<_> = order.map(|(ring, position)| taken(9, ring, 7, position)).collect();
+                (1..=records.len()).for_each(|at_once| check(&records, at_once));
+            }
+        }
+    }
+
+    #[test]
+    fn of_too_many_threads_the_first_are_kept() {
+        let threads = MAX_THREADS as u32 + 7;
+        let records: Vec<_> =
+            (1..=threads).map(|tid| taken(tid, 0, u64::from(tid), u64::from(tid))).collect();
+        let (store, mut writer) = (ThreadStore::default(), ThreadWriter::default());
+        assert_eq!(writer.append(&store, &records), 7);
+        let kept = |total: u64| {
+            let threads = (1..=store.len()).map(|id| store.copy(id).expect("it rests"));
+            let mut tids: Vec<_> =
+                threads.inspect(|thread| assert_eq!(thread.total, total)).map(|thread| thread.tid).collect();
+            tids.sort_unstable();
+            tids
+        };
+        assert!(kept(1).into_iter().eq(1..=MAX_THREADS as u32));
+        assert_eq!(writer.append(&store, &records), 7);
+        assert!(kept(2).into_iter().eq(1..=MAX_THREADS as u32), "those that are kept go on");
+    }
+
     proptest::proptest! {
         #[test]
         fn records_in_any_order_give_the_same_history(
             // Threads of one place and of others; 0 is none.
-            calls in proptest::collection::vec((0_u32..5, 0_u8..3, 0_u64..20), 1..200),
+            calls in proptest::collection::vec((0_u32..5, 0_u8..3, 0_u64..20), 1..300),
             order: u64,
-            at_once in 1_usize..40,
+            at_once in 1_usize..60,
         ) {
             let mut next = [u64::MAX - 20; 3];
             let mut records: Vec<_> = calls
