@@ -96,11 +96,10 @@ impl Gathered {
         self.tid == taken.record.tid() && comes_before
     }
 
-    /// The same for a record of the oldest one's cycle: within a ring, positions tell. They may pass the wrap-around.
+    /// The same for a record of the oldest one's cycle: positions tell, which may pass the wrap-around.
     fn comes_after(&self, taken: &Taken, batch: &[Taken]) -> bool {
         let oldest = &batch[self.oldest as usize];
-        let distance = oldest.position.wrapping_sub(taken.position) as i64;
-        self.count == 0 || oldest.ring() == taken.ring() && distance > 0
+        oldest.position.wrapping_sub(taken.position) as i64 > 0
     }
 
     #[inline(always)]
@@ -115,7 +114,7 @@ impl Gathered {
 
     /// Gathers for a thread from now on.
     fn begin(&mut self, tid: u32) {
-        (self.tid, self.count, self.cycle) = (tid, 0, u64::MAX);
+        (self.tid, self.count, self.oldest, self.cycle) = (tid, 0, 0, u64::MAX);
     }
 }
 
@@ -396,7 +395,9 @@ mod tests {
     #[test]
     fn of_many_records_the_last_stay() {
         for count in [1, 2, BATCH - 1, BATCH, BATCH + 1, LAST, LAST + 1, 3 * LAST] {
-            let records: Vec<_> = (0..count as u64).map(|n| taken(9, 0, n / 3, n.wrapping_sub(5))).collect();
+            let begin = u64::MAX - (count as u64 - 1) / 4;
+            let records: Vec<_> =
+                (0..count as u64).map(|n| taken(9, 0, begin + n / 4, n.wrapping_sub(5))).collect();
             (1..=count).for_each(|at_once| check(&records, at_once));
         }
     }
@@ -438,6 +439,7 @@ mod tests {
         assert!(kept(1).into_iter().eq(1..=MAX_THREADS as u32));
         assert_eq!(writer.append(&store, &records), 7);
         assert!(kept(2).into_iter().eq(1..=MAX_THREADS as u32), "those that are kept go on");
+        assert_eq!(writer.append(&store, &records[MAX_THREADS..]), 7);
     }
 
     proptest::proptest! {
