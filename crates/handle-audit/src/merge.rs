@@ -136,7 +136,8 @@ impl Limits {
     }
 }
 
-/// Puts records into fold order. Holds nothing between two calls but its scratch space.
+/// Puts records into fold order. What a pass holds back it has from [`hold_back`](Self::hold_back) to
+/// [`release`](Self::release), which follows; else it is scratch space.
 #[derive(Debug)]
 pub(crate) struct Merge {
     /// Per stripe, the smallest stamp of what is to be put in order.

@@ -1,6 +1,7 @@
 //! The fold once more, from what a capture holds: the same rules in the same order give the same trails.
 
 use crate::capture::{CapturedSlot, Checkpoint};
+use crate::config::MAX_RINGS;
 use crate::entry::{Frame, HandleAuditEntry, HandleKind, MAX_STACK_FRAMES};
 use crate::focus::Focus;
 use crate::fold::Fold;
@@ -17,7 +18,7 @@ use crate::snapshot::{Coverage, Snapshot};
 /// A record read from a capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CapturedRecord {
-    /// The ring it came through.
+    /// The ring it came through, below [`MAX_RINGS`].
     pub ring: u8,
     /// Its position in that ring.
     pub position: u64,
@@ -125,11 +126,11 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Begins with nothing.
+    /// Begins with nothing. There are no rings beyond [`MAX_RINGS`].
     #[must_use]
     pub fn new(rings: usize) -> Self {
         Self {
-            fold: Fold::new(Arc::new(TrailMap::new(rings)), Focus::default()),
+            fold: Fold::new(Arc::new(TrailMap::new(rings.min(MAX_RINGS))), Focus::default()),
             coverage: Coverage::default(),
             gaps: Vec::new(),
             folded: 0,

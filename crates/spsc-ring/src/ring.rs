@@ -295,13 +295,14 @@ impl<T: Copy + Send> Producer<T> {
 ///
 /// # Safety
 ///
-/// The slot is that of a position in `[head, seen)`, and the caller has its consumer.
+/// The slot is that of a position in `[head, seen)` of a consumer that the caller borrows or owns, so that it releases
+/// nothing meanwhile.
 #[inline(always)]
 unsafe fn read<T: Copy>(slot: &Slot<T>) -> T {
     slot.with(|slot| {
         // SAFETY: the producer wrote the slot before its Release store of a tail beyond the position, which `look` read
         // with Acquire, so the slot is initialised and the write happened before. The producer does not write it again
-        // until this end releases it, and `release` takes `&mut self`.
+        // until the consumer releases it, which takes `&mut`.
         unsafe { (*slot).assume_init() }
     })
 }
@@ -383,7 +384,7 @@ impl<T: Copy + Send> Consumer<T> {
             self.head,
             self.seen
         );
-        // SAFETY: just checked: so a record was published, and there are slots.
+        // SAFETY: just checked: so a record was published, and there are slots. `release` takes `&mut self`.
         unsafe { read(self.ring.slot(position)) }
     }
 
@@ -395,9 +396,12 @@ impl<T: Copy + Send> Consumer<T> {
         let (head, slots, mask) = (self.head, &*self.ring.slots, self.ring.mask);
         (0..seen).map(move |offset| {
             let position = head.wrapping_add(offset as u64);
-            // SAFETY: `offset` is below the distance from `head` to `seen`, so this is the position of a published record.
-            // Then there are slots, a power of two of them, and the mask is one less.
-            (position, unsafe { read(slots.get_unchecked(position as usize & mask)) })
+            let index = position as usize & mask;
+            debug_assert!(index < slots.len());
+            // SAFETY: `offset` is below the distance from `head` to `seen`, so this is the position of a published record:
+            // there are slots, a power of two of them, and the mask is one less. Nothing is released while this borrows the
+            // consumer.
+            (position, unsafe { read(slots.get_unchecked(index)) })
         })
     }
 

@@ -55,6 +55,30 @@ fn a_full_ring_gives_the_record_back_until_a_slot_is_released() {
 }
 
 #[test]
+fn all_that_was_seen_is_what_each_position_holds() {
+    let (mut producer, mut consumer) = ring_from(4, BEGIN);
+    assert_eq!(consumer.records().count(), 0);
+    let mut released = BEGIN;
+    for number in 0..40_u64 {
+        producer.push(number).expect("there is room");
+        // Between one record and four, at every place of the ring, and across the wrap-around of positions.
+        if number % 4 != 3 && number % 3 != 0 {
+            continue;
+        }
+        assert_eq!(consumer.records().count(), 0, "nobody has looked since the release");
+        let end = consumer.look();
+        let all: Vec<_> = consumer.records().collect();
+        assert_eq!(all.len() as u64, end.wrapping_sub(released));
+        for (position, (at, record)) in (0..).map(|offset| released.wrapping_add(offset)).zip(all) {
+            assert_eq!((at, record), (position, consumer.get(position)));
+            assert_eq!(record, position.wrapping_sub(BEGIN));
+        }
+        consumer.release(end);
+        released = end;
+    }
+}
+
+#[test]
 fn the_reserve_is_left_to_those_who_may_use_it() {
     let (mut producer, mut consumer) = ring::<u64>(4);
     producer.set_reserve(2);

@@ -8,7 +8,8 @@ use crate::operation::Operation;
 use crate::tag::Tag;
 use crate::trail::TrailEntry;
 
-/// Numbers within a generation stop here: at 100 million records a second on one handle, after six hours.
+/// Numbers within a generation stop here: at 100 million records a second on one handle, after six hours. Open waits
+/// beyond it are in no order.
 const MAX_SEQ: u64 = (1 << (64 - Tag::BITS)) - 1;
 
 /// An entry on its way into the store.

@@ -1,14 +1,13 @@
 //! What a record asks of the memory, what a copy asks of the version, and what a thawed trail takes.
 
 use super::block::Blocks;
-use super::slab::Supply;
-use super::slab::Word;
+use super::slab::{Supply, Word};
 use super::{Changed, TrailId, TrailStore, TrailWriter, lock};
 use crate::entry::{HandleAuditEntry, HandleKind};
 use crate::merge::Taken;
 use crate::operation::Operation;
 use crate::record::{Record, Unstamped};
-use crate::trail::{HandleAuditTrail, TrailEntry};
+use crate::trail::{HandleAuditTrail, MAX_OPEN_WAITS, TrailEntry};
 
 const HANDLE: u32 = 0x1004;
 
@@ -168,6 +167,27 @@ fn a_trail_left_in_the_middle_of_a_change_is_read_at_rest_only() {
     assert_eq!((trails.store.copy(id), trails.store.counts(id)), (Err(Changed), Err(Changed)));
     assert_eq!(trails.store.counts_at_rest(id), Some(trail.counts()));
     assert_eq!(trails.store.copy_at_rest(id), Some(trail));
+}
+
+#[test]
+fn a_thread_that_waits_again_while_all_slots_are_open_takes_its_own() {
+    let mut trails = Trails::with_one();
+    let all = MAX_OPEN_WAITS as u32;
+    (1..=all).for_each(|tid| assert!(trails.append(Operation::Wait, tid)));
+    assert!(trails.append(Operation::Wait, 10));
+    let tids =
+        |trail: &HandleAuditTrail| trail.open_waits.iter().map(|wait| wait.entry.tid).collect::<Vec<_>>();
+    let expected: Vec<u32> = (1..=all).filter(|tid| *tid != 10).chain([10]).collect();
+    assert_eq!((tids(&trails.trail()), trails.trail().open_waits_not_kept), (expected.clone(), 0));
+    assert!(trails.append(Operation::Wait, all + 1));
+    assert_eq!((tids(&trails.trail()), trails.trail().open_waits_not_kept), (expected, 1));
+}
+
+#[test]
+fn a_wake_that_ends_no_wait_takes_no_memory() {
+    let mut trails = Trails::with_one();
+    (0..3).for_each(|_| assert!(trails.append(Operation::Wake, 1)));
+    assert_eq!(trails.writer.more.used, 0);
 }
 
 #[test]

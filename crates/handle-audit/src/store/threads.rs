@@ -5,7 +5,8 @@
 //!
 //! Of many records of one thread only the last 32 stay, so records are looked at from the newest to the oldest: what 32
 //! of them would push out again is counted and not written. Nearly always what is left is newer than all that is kept,
-//! and goes to the end.
+//! and goes to the end. A reader beside the fold may see the newer records of a thread before older ones of the same pass;
+//! after a flush it sees all.
 
 use std::num::NonZero;
 
@@ -424,11 +425,11 @@ mod tests {
 
     #[test]
     fn of_too_many_threads_the_first_are_kept() {
-        let threads = MAX_THREADS as u32 + 7;
+        let threads = MAX_THREADS as u32 + 1;
         let records: Vec<_> =
             (1..=threads).map(|tid| taken(tid, 0, u64::from(tid), u64::from(tid))).collect();
         let (store, mut writer) = (ThreadStore::default(), ThreadWriter::default());
-        assert_eq!(writer.append(&store, &records), 7);
+        assert_eq!(writer.append(&store, &records), 1);
         let kept = |total: u64| {
             let threads = (1..=store.len()).map(|id| store.copy(id).expect("it rests"));
             let mut tids: Vec<_> =
@@ -437,9 +438,18 @@ mod tests {
             tids
         };
         assert!(kept(1).into_iter().eq(1..=MAX_THREADS as u32));
-        assert_eq!(writer.append(&store, &records), 7);
+        assert_eq!(writer.append(&store, &records), 1);
         assert!(kept(2).into_iter().eq(1..=MAX_THREADS as u32), "those that are kept go on");
-        assert_eq!(writer.append(&store, &records[MAX_THREADS..]), 7);
+        assert_eq!(writer.append(&store, &records[MAX_THREADS..]), 1);
+    }
+
+    /// Found by review: the place of a thread in a batch that is over pointed beyond the next one.
+    #[test]
+    fn the_last_cycle_there_is_begins_a_batch() {
+        let records = [taken(3, 0, 3, 0), taken(2, 0, 5, 1), taken(2, 0, u64::MAX, 2)];
+        for at_once in 1..=3 {
+            check(&records, at_once);
+        }
     }
 
     proptest::proptest! {
