@@ -150,7 +150,7 @@ impl Record {
 
     /// What this slot is, if it is anything: for slots that come from a file.
     pub(crate) fn known_slot(&self) -> Option<Slot> {
-        match self.meta as u8 {
+        match self.code() {
             STACK => Some(Slot::Stack),
             GAP => Some(Slot::Gap),
             GAP_COUNTS => Some(Slot::GapCounts),

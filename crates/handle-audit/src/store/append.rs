@@ -228,6 +228,6 @@ fn forget_wait(store: &TrailStore, head: &Head, tid: u32) -> bool {
     let waits = store.waits(head);
     let Some(index) = waits.iter().position(|wait| packed::tid(&wait.0) == tid) else { return false };
     packed::copy(&waits[waits.len() - 1].0, &waits[index].0);
-    head.close(1);
+    head.close_one();
     true
 }

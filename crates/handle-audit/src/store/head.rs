@@ -92,10 +92,10 @@ impl Head {
         set(&self.totals[WAITS], get(&self.totals[WAITS]) + ONE_OPEN);
     }
 
-    /// So many waits less are open.
+    /// One wait less is open.
     #[inline(always)]
-    pub(super) fn close(&self, waits: u64) {
-        set(&self.totals[WAITS], get(&self.totals[WAITS]) - waits * ONE_OPEN);
+    pub(super) fn close_one(&self) {
+        set(&self.totals[WAITS], get(&self.totals[WAITS]) - ONE_OPEN);
     }
 
     /// How many of the slots for open waits were ever used.
