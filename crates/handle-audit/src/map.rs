@@ -19,35 +19,8 @@ use crate::trail::{Counts, GhostTrail, HandleAuditTrail, Lead};
 
 pub(crate) type Table<V> = DashMap<u32, V, FxBuildHasher>;
 
-/// Counts that only the fold writes (Relaxed) and anyone reads (Relaxed): exact once the fold rests.
-#[derive(Debug)]
-pub(crate) struct SharedCounts([AtomicU64; Operation::COUNT]);
-
-impl SharedCounts {
-    fn new() -> Self {
-        Self(std::array::from_fn(|_| AtomicU64::new(0)))
-    }
-
-    pub(crate) fn add_one(&self, operation: Operation) {
-        let cell = &self.0[operation.index()];
-        cell.store(cell.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-    }
-
-    fn set(&self, counts: &OperationCounts) {
-        for operation in Operation::ALL {
-            self.0[operation.index()].store(counts.get(operation), Ordering::Relaxed);
-        }
-    }
-
-    pub(crate) fn get(&self) -> OperationCounts {
-        Operation::ALL
-            .map(|operation| (operation, self.0[operation.index()].load(Ordering::Relaxed)))
-            .into_iter()
-            .collect()
-    }
-}
-
-/// The same for each ring, one beside the other, so that the tag of a record says where it is counted.
+/// Counts for each ring, one beside the other, so that the tag of a record says where it is counted. Only the fold writes
+/// them (Relaxed) and anyone reads them (Relaxed): exact once the fold rests.
 #[derive(Debug)]
 pub(crate) struct Accounts(Box<[AtomicU64]>);
 
@@ -72,13 +45,35 @@ impl Accounts {
     }
 
     fn set(&self, ring: usize, counts: &OperationCounts) {
-        for (operation, count) in counts.iter() {
-            self.cell(ring, operation).store(count, Ordering::Relaxed);
+        for operation in Operation::ALL {
+            self.cell(ring, operation).store(counts.get(operation), Ordering::Relaxed);
         }
     }
 
     fn get(&self, ring: usize) -> OperationCounts {
         Operation::ALL.map(|op| (op, self.cell(ring, op).load(Ordering::Relaxed))).into_iter().collect()
+    }
+}
+
+/// The same for all rings together.
+#[derive(Debug)]
+pub(crate) struct SharedCounts(Accounts);
+
+impl SharedCounts {
+    fn new() -> Self {
+        Self(Accounts::new(1))
+    }
+
+    pub(crate) fn add_one(&self, operation: Operation) {
+        self.0.add_one(Tag::new(operation, 0, 0));
+    }
+
+    fn set(&self, counts: &OperationCounts) {
+        self.0.set(0, counts);
+    }
+
+    pub(crate) fn get(&self) -> OperationCounts {
+        self.0.get(0)
     }
 }
 
